@@ -1,0 +1,1 @@
+"""The client: convolution as a service, array in, array out."""

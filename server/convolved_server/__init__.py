@@ -1,0 +1,1 @@
+"""The server: puts the engine behind the contract."""
