@@ -34,7 +34,8 @@ def generator_python() -> Path:
     """The interpreter that has the generators, installing them first where needed."""
     python = ENVIRONMENT / "bin" / "python"
     stamp = ENVIRONMENT / "requirements.txt"
-    wanted = "\n".join(requirements()) + "\n"
+    # The scripts of an environment hold its path: one that was moved must be made anew.
+    wanted = "\n".join([f"# {ENVIRONMENT}", *requirements(), ""])
     if not stamp.exists() or stamp.read_text() != wanted:
         print(f"installing {', '.join(requirements())} into {ENVIRONMENT.name}", flush=True)
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
@@ -56,6 +57,7 @@ def generate(proto_root: Path, out: Path) -> None:
     command = [python, "-m", "grpc_tools.protoc", f"--proto_path={proto_root}"]
     command += [f"--plugin={name}={path}" for name, path in plugins.items()]
     command += [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    command += ["--mypy_opt=quiet", "--mypy_grpc_opt=quiet"]
     if subprocess.run([*command, *protos], check=False).returncode:
         sys.exit("protoc refused the contract; nothing was written")
 
