@@ -39,7 +39,7 @@ def generator_python() -> Path:
     if not stamp.exists() or stamp.read_text() != wanted:
         print(f"installing {', '.join(requirements())} into {ENVIRONMENT.name}", flush=True)
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", *requirements()], check=True)
         stamp.write_text(wanted)
     return python
@@ -54,7 +54,7 @@ def generate(proto_root: Path, out: Path) -> None:
     plugins = {
         f"protoc-gen-{name}": python.parent / f"protoc-gen-{name}" for name in ("mypy", "mypy_grpc")
     }
-    command = [python, "-m", "grpc_tools.protoc", f"--proto_path={proto_root}"]
+    command = [str(python), "-m", "grpc_tools.protoc", f"--proto_path={proto_root}"]
     command += [f"--plugin={name}={path}" for name, path in plugins.items()]
     command += [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     command += ["--mypy_opt=quiet", "--mypy_grpc_opt=quiet"]

@@ -1,0 +1,120 @@
+# Each verb makes .venv by itself; nothing but Python 3.11 to 3.13 and the package index is needed.
+# PYTHON=python3.12 chooses the interpreter.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+READY := .venv/ready
+PEERS := .venv/ready-peers
+CODE := $(wildcard vocabulary engine server client tests examples benchmarks tools)
+MANIFESTS := $(wildcard docker/kubernetes/*.yaml)
+COVERAGE_GATE := 90
+export PYTHON
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# An environment that was moved, or made by another Python than the one asked for, is renewed.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(realpath .))
+.PHONY: $(READY)
+endif
+ifdef PYTHON
+ifneq ($(shell $(BIN)/python -V 2>/dev/null),$(shell $(PYTHON) -V 2>/dev/null))
+.PHONY: $(READY)
+endif
+endif
+
+$(READY): pyproject.toml tools/environment.sh
+	@sh tools/environment.sh
+
+$(PEERS): $(READY)
+	@echo "installing the peers into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Send a recording through the service: demo-out/wet.wav and wet.png
+	@$(BIN)/python examples/demo.py
+
+.PHONY: test
+test: $(READY) ## Run the tests, except the slow ones and those that need the peers
+	@echo "running the tests"
+	@$(BIN)/python -m pytest -m "not slow and not peers"
+
+.PHONY: test-slow
+test-slow: $(READY) ## Run the tests that take over 20 s each
+	@echo "running the slow tests"
+	@$(BIN)/python -m pytest -m "slow and not peers" tests
+
+.PHONY: test-peers
+test-peers: $(PEERS) ## Run the comparisons with PyTorch and other peers, installing them
+	@echo "running the comparisons with the peers"
+	@$(BIN)/python -m pytest -m peers tests
+
+.PHONY: coverage
+coverage: $(READY) ## Run fast and slow tests under coverage and hold the gate
+	@echo "running the tests under coverage"
+	@$(BIN)/python -m pytest -m "not peers" --cov --cov-report=
+	@$(MAKE) coverage-gate
+
+.PHONY: coverage-gate
+coverage-gate: $(READY)
+	@$(BIN)/coverage report --fail-under=$(COVERAGE_GATE)
+
+.PHONY: lint
+lint: $(READY) ## Check style and formatting
+	@echo "ruff: style"
+	@$(BIN)/ruff check
+	@echo "ruff: formatting"
+	@$(BIN)/ruff format --check
+ifneq ($(wildcard docker/Dockerfile),)
+	@echo "hadolint: docker/Dockerfile"
+	@$(BIN)/hadolint docker/Dockerfile
+endif
+ifneq ($(MANIFESTS),)
+	@echo "kubernetes-validate: $(MANIFESTS)"
+	@$(BIN)/kubernetes-validate --strict $(MANIFESTS)
+endif
+
+.PHONY: format
+format: $(READY) ## Rewrite the code in the house format
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+.PHONY: types
+types: $(READY) ## Check types, strictly
+	@echo "mypy: $(CODE)"
+	@$(BIN)/mypy $(CODE)
+
+.PHONY: proto
+proto: $(READY) ## Lint the contract and check that the stubs are fresh
+	@echo "buf: proto/"
+	@$(BIN)/buf lint
+	@echo "stubs: client/convolved/v1"
+	@$(BIN)/python tools/stubs.py --check
+
+.PHONY: stubs
+stubs: $(READY) ## Regenerate the Python stubs from the contract
+	@$(BIN)/python tools/stubs.py
+
+.PHONY: package
+package: $(READY) ## Build the wheel and the source distribution into dist/
+	@echo "building into dist/"
+	@rm -rf dist
+	@$(BIN)/python -m build --no-isolation --outdir dist
+
+.PHONY: bench
+bench: $(PEERS) ## Run the benchmarks beside their peers, installing those
+	@$(BIN)/python -m benchmarks
+
+.PHONY: image-test
+image-test: $(READY) ## Build the container image, run it, convolve from outside
+	@docker/image-test.sh
+
+.PHONY: clean
+clean: ## Remove everything that the verbs made
+	rm -rf .venv .venv-stubs .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache \
+		.ruff_cache demo-out dist htmlcov
+	find $(CODE) -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,9 @@
+"""Settings that every test shares."""
+
+from hypothesis import settings
+
+# A first call compiles kernels and the cores may be shared, so no example has a deadline. Examples
+# are the same on every run; `pytest --hypothesis-profile=explore` draws new ones.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("steady")
