@@ -1,1 +1,63 @@
-"""The words that engine, server and client share; they describe and never compute."""
+"""The words that engine, server and client share; it needs numpy and nothing else.
+
+Values only: a `Filter`, a `Plan`, a `Layout` describe; what acts on them lives elsewhere.
+"""
+
+from .dtypes import DTYPES, SignalType
+from .errors import (
+    Cancelled,
+    ConvolvedError,
+    DeadlineExceeded,
+    FailedPrecondition,
+    IntegerOverflow,
+    Internal,
+    InvalidArgument,
+    MissingExtra,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    Unavailable,
+    Unsupported,
+)
+from .filters import Filter
+from .geometry import ReceptiveField
+from .impulse import as_filter, impulse_response
+from .layers import Activation, Affine, Conv, ConvTranspose, Layer, Pool
+from .options import Options
+from .plan import Candidate, LayerPlan, Plan
+from .signals import Layout, arrange, layout_of
+
+__all__ = [
+    "DTYPES",
+    "Activation",
+    "Affine",
+    "Cancelled",
+    "Candidate",
+    "Conv",
+    "ConvTranspose",
+    "ConvolvedError",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "Filter",
+    "IntegerOverflow",
+    "Internal",
+    "InvalidArgument",
+    "Layer",
+    "LayerPlan",
+    "Layout",
+    "MissingExtra",
+    "NotFound",
+    "Options",
+    "PermissionDenied",
+    "Plan",
+    "Pool",
+    "ReceptiveField",
+    "ResourceExhausted",
+    "SignalType",
+    "Unavailable",
+    "Unsupported",
+    "arrange",
+    "as_filter",
+    "impulse_response",
+    "layout_of",
+]

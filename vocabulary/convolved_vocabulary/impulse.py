@@ -1,0 +1,72 @@
+"""Impulse responses as filters: what a signal engineer means by an array of taps."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from .checks import parameter_array
+from .errors import InvalidArgument
+from .filters import Filter
+from .layers import Conv, Layer
+
+__all__ = ["as_filter", "impulse_response"]
+
+
+def impulse_response(
+    taps: ArrayLike, *, spread: bool = False, sample_rate_hertz: float | None = None
+) -> Filter:
+    """Make the filter that convolves with an impulse response and keeps its whole tail.
+
+    The output of n samples and k taps has n + k - 1 samples and no delay.
+
+    Args:
+        taps: (n): applied to every channel of whatever comes. (c, n): channel i through
+            response i; with `spread`, mono to c outputs. (out, in, n): the matrix of responses
+            from each input to each output; true stereo is (2, 2, n).
+        spread: for (c, n): from one channel to c instead of from c to c.
+        sample_rate_hertz: the rate of the taps, if signals of another shall be refused.
+
+    Returns:
+        a filter with one `Conv` layer (flip=True, padding="full").
+
+    Raises:
+        InvalidArgument: if `taps` has no samples or more than three axes.
+
+    >>> import numpy as np
+    >>> impulse_response(np.ones(100)).output_shape((2, 1000))
+    (2, 1099)
+    >>> impulse_response(np.ones((2, 100)), spread=True).output_shape((1, 1000))
+    (2, 1099)
+    """
+    array = parameter_array("taps", taps)
+    if not array.size or not 1 <= array.ndim <= 3:
+        raise InvalidArgument(
+            "taps", f"shape {array.shape}", "(n), (channels, n) or (out, in, n), nothing empty"
+        )
+    if array.ndim > 1 and array.shape[-1] < max(array.shape[:-1]) and array.shape[-1] <= 8:
+        raise InvalidArgument(
+            "taps",
+            f"shape {array.shape}, whose channels look last",
+            "time as the last axis: give numpy.moveaxis(taps, -1, 0)",
+        )
+    if spread and array.ndim != 2:
+        raise InvalidArgument(
+            "spread", f"True with taps of shape {array.shape}", "taps of shape (channels, n)"
+        )
+    groups = 1
+    if array.ndim == 1:
+        weight = array[None, None, :]
+    elif array.ndim == 2:
+        weight = array[:, None, :]
+        groups = 1 if spread else array.shape[0]
+    else:
+        weight = array
+    layer = Conv(weight, padding="full", groups=groups, flip=True)
+    return Filter(layer, per_channel=array.ndim == 1, sample_rate_hertz=sample_rate_hertz)
+
+
+def as_filter(value: Filter | Layer | ArrayLike) -> Filter:
+    """Return a filter as it is, a layer as a filter, and an array as its impulse response."""
+    if isinstance(value, Filter):
+        return value
+    return Filter(value) if isinstance(value, Layer) else impulse_response(value)

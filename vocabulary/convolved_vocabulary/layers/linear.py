@@ -1,0 +1,78 @@
+"""Checks and the dtype rule that the layers with weights share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convolved_vocabulary.checks import integer, parameter_array
+from convolved_vocabulary.dtypes import SignalType
+from convolved_vocabulary.errors import InvalidArgument
+
+__all__ = ["channel_vector", "group_count", "linear_type", "weight_array"]
+
+
+def weight_array(value: object, wanted: str) -> NDArray[Any]:
+    """A weight of 3 to 5 axes, of which none is empty."""
+    array = parameter_array("weight", value)
+    if not 3 <= array.ndim <= 5:
+        raise InvalidArgument(
+            "weight", f"shape {array.shape}", f"{wanted} with a kernel of 1, 2 or 3 axes"
+        )
+    if not array.size:
+        raise InvalidArgument("weight", f"the empty shape {array.shape}", "no axis of length 0")
+    return array
+
+
+def channel_vector(
+    argument: str, value: object, length: int, dtype: np.dtype[Any]
+) -> NDArray[Any] | None:
+    """One number for each channel, in the dtype of the weight; None stays None."""
+    if value is None:
+        return None
+    array = parameter_array(argument, value)
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise InvalidArgument(
+            argument, f"dtype {array.dtype.name}", f"the dtype of the weight, {dtype.name}"
+        )
+    array = parameter_array(argument, array.astype(dtype, copy=False))
+    if array.shape != (length,):
+        raise InvalidArgument(
+            argument, f"shape {array.shape}", f"shape ({length},): one number for each channel"
+        )
+    return array
+
+
+def group_count(value: object, channels: int, which: str) -> int:
+    """A number of groups that divides the channels."""
+    groups = integer("groups", value, 1)
+    if channels % groups:
+        raise InvalidArgument(
+            "groups", groups, f"a divisor of the weight's {channels} {which} channels"
+        )
+    return groups
+
+
+def linear_type(
+    signal: SignalType,
+    weight: NDArray[Any],
+    bias: NDArray[Any] | None,
+    channel_axis: int | tuple[int, ...],
+) -> SignalType:
+    """The type of sums over every axis of `weight` but the channel axes, plus the bias."""
+    dtype = weight.dtype if bias is None else np.result_type(weight, bias)
+    if dtype.kind not in "biu" or not signal.is_integer:
+        return signal.weighted(dtype, None, 0, "weight")
+    kept = (channel_axis,) if isinstance(channel_axis, int) else channel_axis
+    summed = tuple(axis for axis in range(weight.ndim) if axis not in kept)
+    return signal.weighted(dtype, _largest_sum(weight, summed), _largest_sum(bias, ()), "weight")
+
+
+def _largest_sum(weights: NDArray[Any] | None, axes: tuple[int, ...]) -> int:
+    if weights is None:
+        return 0
+    # Python's integers where 64 bits could overflow; their sums cannot below.
+    exact = weights.astype(object if weights.dtype.itemsize == 8 else np.int64)
+    return int(np.max(np.abs(exact).sum(axis=axes) if axes else np.abs(exact)))
