@@ -10,9 +10,9 @@ signals larger than a message travel.
 Conventions of this file
   - Signals are (channels, *spatial) or (batch, channels, *spatial); `spatial` has 1 to 3 axes and
     the last one is time. A filter of rank r takes arrays of r + 1 or r + 2 axes, so the number of
-    axes tells whether a batch comes. A filter without a rank of its own (only activations and
-    affines) takes (channels, *spatial), never a batch. One-channel arrays state their channel:
-    a bare spatial array does not travel.
+    axes tells whether a batch comes; a filter without a rank of its own (only activations and
+    affines) counts as rank 1. One-channel arrays state their channel: a bare spatial array does not
+    travel.
   - Array bytes are little-endian, in C order (the last axis varies fastest), without gaps.
   - "Sample" is one step of the time axis, all channels and other spatial axes together.
     Sample indices and offsets are absolute: 0 is the first sample of the whole signal.
@@ -84,10 +84,14 @@ class DataType(_DataType, metaclass=_DataTypeEnumTypeWrapper):
     The type of a result, unless ComputeOptions.output_type asks for another:
       - A floating or complex signal decides the precision, whatever the weights; the result is complex
         if either is. FLOAT16 is computed in FLOAT32 and rounded once at the end.
-      - An integer or BOOL signal with integer or BOOL weights is computed exactly, in INT32 where
-        sum|weight| times the greatest magnitude of the signal's type (plus the bias) fits, else in INT64
-        where that fits, else it is refused with INTEGER_OVERFLOW. A float is never the silent way out.
+      - An integer or BOOL signal with integer or BOOL weights is computed exactly, in INT32 where the
+        greatest sum|weight| of an output channel times the greatest magnitude of the signal's type, plus
+        the greatest |bias|, is below 2^31, else in INT64 where it is below 2^63, else it is refused with
+        INTEGER_OVERFLOW. For signals of 64 bits the result is INT64, and the samples that really come
+        are checked. A float is never the silent way out.
       - An integer or BOOL signal with floating or complex weights gives NumPy's result_type of both.
+    A layer's weights are its weight and bias, or scale and shift; where their types differ, NumPy's
+    result_type of them counts. In a filter of several layers the rules apply layer by layer.
     """
 
 DATA_TYPE_UNSPECIFIED: DataType.ValueType  # 0
@@ -283,8 +287,9 @@ class _AccuracyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Accuracy.Val
     ACCURACY_UNSPECIFIED: _Accuracy.ValueType  # 0
     """Not stated: as FAST."""
     ACCURACY_FAST: _Accuracy.ValueType  # 1
-    """Normwise: every error is small against the norm of the weights times the norm of the signal. FFTs
-    may be used; a quiet passage beside a loud one carries the loud one's rounding.
+    """Normwise: every error is small against the greatest sum|weight| of an output channel times the
+    greatest |input|. FFTs may be used; a quiet passage beside a loud one may carry the loud one's
+    rounding.
     """
     ACCURACY_STRICT: _Accuracy.ValueType  # 2
     """Componentwise: each output's error is small against its own sum of |weight| * |input|, as direct
@@ -292,13 +297,14 @@ class _AccuracyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Accuracy.Val
     """
 
 class Accuracy(_Accuracy, metaclass=_AccuracyEnumTypeWrapper):
-    """Against what the error of a result is bounded, by Candidate.relative_error times that."""
+    """Against what the error of a result is bounded: Candidate.relative_error times that."""
 
 ACCURACY_UNSPECIFIED: Accuracy.ValueType  # 0
 """Not stated: as FAST."""
 ACCURACY_FAST: Accuracy.ValueType  # 1
-"""Normwise: every error is small against the norm of the weights times the norm of the signal. FFTs
-may be used; a quiet passage beside a loud one carries the loud one's rounding.
+"""Normwise: every error is small against the greatest sum|weight| of an output channel times the
+greatest |input|. FFTs may be used; a quiet passage beside a loud one may carry the loud one's
+rounding.
 """
 ACCURACY_STRICT: Accuracy.ValueType  # 2
 """Componentwise: each output's error is small against its own sum of |weight| * |input|, as direct
@@ -435,7 +441,7 @@ Global___Pads: _TypeAlias = Pads  # noqa: Y015
 
 @_typing.final
 class Axis(_message.Message):
-    """How a layer moves along one spatial axis."""
+    """How a layer moves along one spatial axis. No number here exceeds 2^40."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -453,7 +459,7 @@ class Axis(_message.Message):
     dilation: _builtins.int
     """Step from one tap of the kernel to the next, at least 1. Unset: 1."""
     mode: Global___PaddingMode.ValueType
-    """In words; not in conv_transpose."""
+    """In words; only in conv."""
     boundary: Global___Boundary.ValueType
     """What the padding consists of; only in conv. (A max pool pads with what never wins, an average pool
     with zeros.)
@@ -467,7 +473,7 @@ class Axis(_message.Message):
     @_builtins.property
     def pads(self) -> Global___Pads:
         """In numbers. In conv_transpose: how much is cut from the two ends of the output. In a pool: at
-        most d * (k - 1) on each side, so that no window lies wholly in the padding.
+        most floor(k / 2) on each side, k being the window's size.
         """
 
     def __init__(
@@ -530,7 +536,7 @@ class Conv(_message.Message):
 
     @_builtins.property
     def bias(self) -> Global___Tensor:
-        """(O), of the weight's type. Unset: none."""
+        """(O). Unset: none."""
 
     @_builtins.property
     def axes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Axis]:
@@ -577,7 +583,7 @@ class ConvTranspose(_message.Message):
 
     @_builtins.property
     def bias(self) -> Global___Tensor:
-        """(O), of the weight's type. Unset: none."""
+        """(O). Unset: none."""
 
     @_builtins.property
     def axes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Axis]:
@@ -655,8 +661,8 @@ class Pool(_message.Message):
     ceil_mode: _builtins.bool
     """Round the length up: a last window may reach beyond the padding after."""
     count_include_pad: _builtins.bool
-    """Only AVERAGE: whether the mean counts padded zeros (true) or real elements only (false). Unset:
-    true. What ceil_mode adds beyond the padding is never counted.
+    """AVERAGE: whether the mean counts padded zeros (true) or real elements only (false). Unset:
+    true. What ceil_mode adds beyond the padding is never counted. Means nothing for MAX.
     """
     @_builtins.property
     def size(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -689,9 +695,7 @@ Global___Pool: _TypeAlias = Pool  # noqa: Y015
 
 @_typing.final
 class Affine(_message.Message):
-    """A scale and a shift for each channel: y = scale[c] * x + shift[c]. Batch normalization at inference.
-    At least one of the two is set.
-    """
+    """A scale and a shift for each channel: y = scale[c] * x + shift[c]. Batch normalization at inference."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -699,11 +703,11 @@ class Affine(_message.Message):
     SHIFT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def scale(self) -> Global___Tensor:
-        """(channels). Unset: 1."""
+        """(channels). Required."""
 
     @_builtins.property
     def shift(self) -> Global___Tensor:
-        """(channels), of the scale's type where both are set. Unset: 0."""
+        """(channels). Unset: 0."""
 
     def __init__(
         self,
@@ -798,7 +802,7 @@ class Filter(_message.Message):
     per_channel: _builtins.bool
     """The filter has one channel in and one out, and is applied to every channel of whatever comes."""
     sample_rate_hertz: _builtins.float
-    """The sample rate that the filter is made for; finite, 0 = unstated. A signal that states another
+    """The sample rate that the filter is made for; finite and positive, or 0 = unstated. A signal that states another
     rate is refused; nothing is resampled.
     """
     @_builtins.property
@@ -940,7 +944,7 @@ class ConvolveResponse(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     algorithm: _builtins.str
-    """The algorithms that computed it, one for each step of the plan, joined by " + "."""
+    """The algorithms that computed it, in the order of the steps, each named once, joined by "+"."""
     @_builtins.property
     def output(self) -> Global___Tensor:
         """The result, with a batch axis where the input has one."""
@@ -1991,9 +1995,9 @@ class PlanConvolutionResponse(_message.Message):
     BLOCK_SAMPLES_FIELD_NUMBER: _builtins.int
     DELAY_SAMPLES_FIELD_NUMBER: _builtins.int
     multiply_adds: _builtins.int
-    """Multiplications with an addition that direct summation would make in the conv and conv_transpose
-    layers: outputs (conv) or inputs (conv_transpose) times taps of the kernel times channels of a
-    group. At most 2^63 - 1.
+    """Multiplications with an addition that direct summation would make: in conv the elements of the
+    weight times output positions, in conv_transpose times input positions, in affine one for each
+    element, in others none; for every example of a batch. At most 2^63 - 1.
     """
     parameters: _builtins.int
     """The number of elements in weights, biases, scales and shifts."""
@@ -2169,14 +2173,14 @@ class ReceptiveField(_message.Message):
     """By how many inputs the field moves from one output to the next; a fraction where transposed layers
     make more outputs than inputs.
     """
-    start: _builtins.float
+    start: _builtins.int
     """The index of the first input that output 0 sees; negative in the padding."""
     def __init__(
         self,
         *,
         size: _builtins.int = ...,
         stride: _builtins.float = ...,
-        start: _builtins.float = ...,
+        start: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

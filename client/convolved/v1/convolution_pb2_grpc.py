@@ -283,7 +283,7 @@ class ConvolutionServiceServicer(object):
 
         DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-        NOT STREAMABLE. "wrap" along time needs the end of the signal for its first sample: it is refused
+        NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
         in the live manner, and in the whole manner admitted for its whole size (see
         Limits.whole_signal_bytes), every output after the last input.
         """

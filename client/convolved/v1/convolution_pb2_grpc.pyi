@@ -10,9 +10,9 @@ signals larger than a message travel.
 Conventions of this file
   - Signals are (channels, *spatial) or (batch, channels, *spatial); `spatial` has 1 to 3 axes and
     the last one is time. A filter of rank r takes arrays of r + 1 or r + 2 axes, so the number of
-    axes tells whether a batch comes. A filter without a rank of its own (only activations and
-    affines) takes (channels, *spatial), never a batch. One-channel arrays state their channel:
-    a bare spatial array does not travel.
+    axes tells whether a batch comes; a filter without a rank of its own (only activations and
+    affines) counts as rank 1. One-channel arrays state their channel: a bare spatial array does not
+    travel.
   - Array bytes are little-endian, in C order (the last axis varies fastest), without gaps.
   - "Sample" is one step of the time axis, all channels and other spatial axes together.
     Sample indices and offsets are absolute: 0 is the first sample of the whole signal.
@@ -168,7 +168,7 @@ class ConvolutionServiceStub:
 
     DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-    NOT STREAMABLE. "wrap" along time needs the end of the signal for its first sample: it is refused
+    NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
     in the live manner, and in the whole manner admitted for its whole size (see
     Limits.whole_signal_bytes), every output after the last input.
     """
@@ -318,7 +318,7 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
 
     DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-    NOT STREAMABLE. "wrap" along time needs the end of the signal for its first sample: it is refused
+    NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
     in the live manner, and in the whole manner admitted for its whole size (see
     Limits.whole_signal_bytes), every output after the last input.
     """
@@ -477,7 +477,7 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-        NOT STREAMABLE. "wrap" along time needs the end of the signal for its first sample: it is refused
+        NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
         in the live manner, and in the whole manner admitted for its whole size (see
         Limits.whole_signal_bytes), every output after the last input.
         """
