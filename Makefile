@@ -31,7 +31,7 @@ $(READY): pyproject.toml tools/environment.sh
 
 $(PEERS): $(READY)
 	@echo "installing the peers into .venv"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[peers]'
 	@touch $@
 
 .PHONY: demo

@@ -47,5 +47,5 @@ if [ "$(cat .venv/ready 2>/dev/null)" != "$here" ] ||
     "$python" -m venv --clear .venv
 fi
 echo "installing convolved with the extras cli and dev into .venv (a minute or two, once)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,dev]'
+.venv/bin/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[cli,dev]'
 echo "$here" >.venv/ready

@@ -39,7 +39,7 @@ def generator_python() -> Path:
     if not stamp.exists() or stamp.read_text() != wanted:
         print(f"installing {', '.join(requirements())} into {ENVIRONMENT.name}", flush=True)
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
-        pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        pip = [str(python), "-m", "pip", "--quiet", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", *requirements()], check=True)
         stamp.write_text(wanted)
     return python

@@ -23,7 +23,15 @@ PACKAGES = {
 # name begins with is its part.
 MAY_IMPORT = {
     "convolved_vocabulary": {"numpy"},
-    "convolved_engine": {"convolved_vocabulary", "numpy", "scipy", "pyfftw", "numba", "llvmlite"},
+    "convolved_engine": {
+        "convolved_vocabulary",
+        "numpy",
+        "scipy",
+        "pyfftw",
+        "numba",
+        "llvmlite",
+        "threadpoolctl",
+    },
     "convolved_server": {
         "convolved_vocabulary",
         "convolved_engine",
@@ -41,16 +49,17 @@ MAY_IMPORT = {
     "convolved": {"convolved_vocabulary", "convolved.v1", "numpy", "grpc", "grpc_status", "google"},
     "convolved.v1": {"grpc", "google"},
     "convolved.audio": {"convolved_vocabulary", "numpy", "soundfile", "soxr"},
+    "convolved.picture": {"convolved_vocabulary", "numpy", "matplotlib"},
     "convolved.cli": {
         "convolved",
         "convolved.audio",
+        "convolved.picture",
         "convolved_vocabulary",
         "convolved.v1",
         "numpy",
         "grpc",
         "grpc_health",
         "google",
-        "matplotlib",
         "rich",
         "typer",
     },
