@@ -43,7 +43,7 @@ class Options:
         output_dtype: DTypeLike | None = None,
         memory_limit_bytes: int | None = None,
     ) -> None:
-        if not isinstance(algorithm, str) or not algorithm:
+        if not algorithm:
             raise InvalidArgument("algorithm", repr(algorithm), "'auto' or an algorithm's name")
         dtype = None if output_dtype is None else checked_dtype("output_dtype", output_dtype)
         limit = memory_limit_bytes
