@@ -19,50 +19,27 @@ PACKAGES = {
     "convolved": ROOT / "client" / "convolved",
 }
 
+CORE = {"numpy", "grpc", "grpc_status", "google"}
+ENGINE = {"scipy", "pyfftw", "numba", "llvmlite", "threadpoolctl"}
+SERVER = {"grpc_health", "grpc_reflection", "pydantic", "pydantic_settings", "structlog"}
+CLI = {"grpc_health", "matplotlib", "rich", "soundfile", "soxr", "typer"}
+
 # What each part may import beside itself and the standard library. The longest key that a module's
 # name begins with is its part.
 MAY_IMPORT = {
     "convolved_vocabulary": {"numpy"},
-    "convolved_engine": {
-        "convolved_vocabulary",
-        "numpy",
-        "scipy",
-        "pyfftw",
-        "numba",
-        "llvmlite",
-        "threadpoolctl",
-    },
+    "convolved_engine": {"convolved_vocabulary", "numpy", *ENGINE},
     "convolved_server": {
         "convolved_vocabulary",
         "convolved_engine",
         "convolved.v1",
-        "numpy",
-        "grpc",
-        "grpc_health",
-        "grpc_reflection",
-        "grpc_status",
-        "google",
-        "pydantic",
-        "pydantic_settings",
-        "structlog",
+        "convolved.wire",
+        *CORE,
+        *SERVER,
     },
-    "convolved": {"convolved_vocabulary", "convolved.v1", "numpy", "grpc", "grpc_status", "google"},
+    "convolved": {"convolved_vocabulary", "convolved.v1", "convolved.wire", *CORE, *CLI},
     "convolved.v1": {"grpc", "google"},
-    "convolved.audio": {"convolved_vocabulary", "numpy", "soundfile", "soxr"},
-    "convolved.picture": {"convolved_vocabulary", "numpy", "matplotlib"},
-    "convolved.cli": {
-        "convolved",
-        "convolved.audio",
-        "convolved.picture",
-        "convolved_vocabulary",
-        "convolved.v1",
-        "numpy",
-        "grpc",
-        "grpc_health",
-        "google",
-        "rich",
-        "typer",
-    },
+    "convolved.wire": {"convolved_vocabulary", "convolved.v1", *CORE},
 }
 
 
@@ -147,6 +124,31 @@ def allowed(link: Import) -> bool:
     return top in sys.stdlib_module_names or top in MAY_IMPORT[importer]
 
 
+def loaded_with(start: str, modules: Mapping[str, str]) -> dict[str, set[str]]:
+    """What runs when `start` is imported: each of our modules, and what it imports at once."""
+    links = [link for link in imports(modules) if link.at_once]
+    reached: dict[str, set[str]] = {}
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name in modules and name not in reached:
+            reached[name] = {link.imported for link in links if link.importer == name}
+            parents = {name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)}
+            waiting += reached[name] | parents
+    return reached
+
+
+def heavy(modules: Mapping[str, str]) -> list[str]:
+    """Imports of extras that run when the client is imported."""
+    light = CORE | sys.stdlib_module_names
+    return sorted(
+        f"{name} imports {imported}"
+        for name, all_imported in loaded_with("convolved", modules).items()
+        for imported in all_imported
+        if part_of(imported) is None and imported.partition(".")[0] not in light
+    )
+
+
 def forbidden(modules: Mapping[str, str]) -> list[str]:
     """The imports that run against the arrows."""
     links = {link for link in imports(modules) if not allowed(link)}
@@ -184,6 +186,30 @@ def test_algorithms_never_import_the_planner_that_chooses_among_them() -> None:
     assert not [link for link in links if below(link.imported, "convolved_engine.planner")]
 
 
+def test_import_convolved_loads_only_what_a_light_installation_has() -> None:
+    assert heavy(sources()) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("import soundfile", True),
+        ("from convolved import audio", True),
+        ("from convolved.audio.reading import read", True),
+        ("import numpy", False),
+        ("def later():\n    import soundfile", False),
+    ],
+)
+def test_what_loads_an_extra_with_the_client_is_found(statement: str, found: bool) -> None:
+    modules = {
+        "convolved": "from convolved.client import Client",
+        "convolved.client": statement,
+        "convolved.audio": "import soundfile",
+        "convolved.audio.reading": "",
+    }
+    assert bool(heavy(modules)) is found
+
+
 @pytest.mark.parametrize(
     ("importer", "statement"),
     [
@@ -195,13 +221,14 @@ def test_algorithms_never_import_the_planner_that_chooses_among_them() -> None:
         ("convolved_server.main", "from convolved import Client"),
         ("convolved_server.main", "import convolved.client"),
         ("convolved.client", "import convolved_engine.apply"),
-        ("convolved.client", "import typer"),
-        ("convolved.client", "from .cli import main"),
-        ("convolved.cli.main", "import convolved_server"),
+        ("convolved.client", "import scipy"),
+        ("convolved.client", "from convolved_server import main"),
+        ("convolved.wire.framing", "from convolved.client import Client"),
+        ("convolved.v1.convolution_pb2", "import numpy"),
     ],
 )
 def test_an_import_against_the_arrows_is_found(importer: str, statement: str) -> None:
-    modules = {importer: statement, "convolved.cli": "", "convolved.v1": ""}
+    modules = {importer: statement, "convolved.v1": ""}
     assert len(forbidden(modules)) == 1
 
 

@@ -77,7 +77,6 @@ def test_the_stubs_run_on_the_lowest_protobuf_that_an_installation_may_have() ->
     assert said(r"Protobuf Python Version: ([\d.]+)", stub) == lowest
 
 
-@pytest.mark.slow
 def test_the_wheel_holds_the_four_packages_typed_with_stubs_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
@@ -89,7 +88,6 @@ def test_the_wheel_holds_the_four_packages_typed_with_stubs_and_nothing_else(whe
     assert not [name for name in names if "tests" in Path(name).parts]
 
 
-@pytest.mark.slow
 def test_the_wheel_lacks_no_module_of_the_four_packages(wheel: Path) -> None:
     folders = [ROOT / "vocabulary", ROOT / "engine", ROOT / "server", ROOT / "client"]
     modules = {
@@ -99,7 +97,6 @@ def test_the_wheel_lacks_no_module_of_the_four_packages(wheel: Path) -> None:
         assert modules <= set(archive.namelist())
 
 
-@pytest.mark.slow
 def test_the_source_distribution_can_be_tested_and_its_stubs_regenerated(dist: Path) -> None:
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
@@ -117,7 +114,6 @@ def test_the_source_distribution_can_be_tested_and_its_stubs_regenerated(dist: P
     assert not [name for name in names if name.startswith((".venv", ".git/", "dist/"))]
 
 
-@pytest.mark.slow
 def test_a_light_installation_brings_nothing_that_computes_or_serves(light: Path) -> None:
     listed = run(light / "python", "-m", "pip", "list", "--format=freeze", cwd=light)
     installed = {line.partition("==")[0].lower() for line in listed.splitlines()}
@@ -125,7 +121,6 @@ def test_a_light_installation_brings_nothing_that_computes_or_serves(light: Path
     assert not installed & HEAVY
 
 
-@pytest.mark.slow
 def test_a_light_installation_imports_in_half_a_second(light: Path) -> None:
     timed = "from time import perf_counter as t; b = t(); import convolved; print(t() - b)"
     seconds = [
@@ -134,7 +129,6 @@ def test_a_light_installation_imports_in_half_a_second(light: Path) -> None:
     assert min(seconds[1:]) < 0.5
 
 
-@pytest.mark.slow
 def test_the_command_of_a_light_installation_names_the_extra_it_needs(light: Path) -> None:
     done = subprocess.run(
         [light / "convolved", "--help"], capture_output=True, text=True, check=False
@@ -144,7 +138,6 @@ def test_the_command_of_a_light_installation_names_the_extra_it_needs(light: Pat
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.slow
 def test_the_installed_distribution_tells_the_version_of_the_project(light: Path) -> None:
     ask = "from importlib.metadata import version; print(version('convolved'))"
     told = run(light / "python", "-c", ask, cwd=light).strip()
