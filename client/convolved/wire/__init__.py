@@ -1,0 +1,1 @@
+"""What travels between client and server, apart from the calls themselves."""

@@ -1,0 +1,300 @@
+"""Bytes of the large data messages, written and read without needless copies.
+
+Blocks, Outputs and Parts carry up to 1 MiB, and protobuf copies that more often than it must:
+into the inner message, into the outer one, and at every reading of a `bytes` field. Here they are
+plain values whose payload is copied once on the way out and not at all on the way in. The law:
+`serialize` gives the very bytes of protobuf, and a parser here says of any bytes what protobuf says
+of them. Whatever is out of the ordinary (unknown fields, a message in several pieces, malformed
+bytes) is left to protobuf itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from convolved.v1 import convolution_pb2 as pb
+
+__all__ = [
+    "BlockFrame",
+    "OutputFrame",
+    "PartFrame",
+    "Payload",
+    "parse_filter_request",
+    "parse_gradients_request",
+    "parse_gradients_response",
+    "parse_request",
+    "parse_response",
+    "serialize",
+]
+
+Payload = bytes | bytearray | memoryview
+"""Contiguous bytes; of an array in C order, `array.data` is one."""
+
+# Tags as they stand on the wire: number << 3 | type, type 2 being bytes and messages.
+_PART = 2 << 3 | 2
+_BLOCK = 3 << 3 | 2
+_OUTPUT = 2 << 3 | 2
+_DATA = 15 << 3 | 2
+
+_GREATEST_INT32 = (1 << 31) - 1
+_INT64 = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class BlockFrame:
+    """A Block in its StreamConvolveRequest.
+
+    Attributes:
+        offset: the absolute index of the first sample.
+        data: (channels, *size, samples) in C order, little-endian.
+        more: the push goes on in the next block.
+
+    >>> import numpy as np
+    >>> samples = np.zeros((2, 512), np.float32)
+    >>> parse_request(serialize(BlockFrame(1024, samples.data))).offset
+    1024
+    """
+
+    offset: int
+    data: Payload
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFrame:
+    """An Output in its StreamConvolveResponse.
+
+    Attributes:
+        offset: the absolute index of the first sample.
+        data: (channels, *size, samples) in C order, little-endian.
+        more: the answer goes on in the next output.
+        input_end: the input before this index has been taken in.
+        retain_from: the input before this index may be forgotten.
+    """
+
+    offset: int
+    data: Payload
+    more: bool = False
+    input_end: int = 0
+    retain_from: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartFrame:
+    """A Part in any message that holds one; they all hold it by the same number.
+
+    Attributes:
+        tensor: the number of the announced tensor.
+        byte_offset: where in the tensor's bytes this piece begins.
+        data: the bytes.
+    """
+
+    tensor: int
+    byte_offset: int
+    data: Payload
+
+
+Frame = BlockFrame | OutputFrame | PartFrame
+
+
+class _UnusualError(Exception):
+    """These bytes are not of the plain form that is read here."""
+
+
+def serialize(message: Message | Frame) -> bytes:
+    """Return the bytes of a frame in its envelope, or of any protobuf message.
+
+    Serves as the serializer of every method. The payload is copied once.
+
+    Raises:
+        ValueError: for a number that its field cannot hold, as protobuf does.
+        BufferError: for a payload that is not contiguous in C order.
+    """
+    if isinstance(message, Message):
+        return message.SerializeToString()
+    inner = bytearray()
+    if isinstance(message, PartFrame):
+        if not -_GREATEST_INT32 - 1 <= message.tensor <= _GREATEST_INT32:
+            raise ValueError(f"tensor: got {message.tensor}; want an int32")
+        _put_integer(inner, 1, message.tensor)
+        _put_integer(inner, 2, message.byte_offset)
+        tag = _PART
+    elif isinstance(message, BlockFrame):
+        _put_integer(inner, 1, message.offset)
+        _put_integer(inner, 2, message.more)
+        tag = _BLOCK
+    else:
+        _put_integer(inner, 1, message.offset)
+        _put_integer(inner, 2, message.more)
+        _put_integer(inner, 3, message.input_end)
+        _put_integer(inner, 4, message.retain_from)
+        tag = _OUTPUT
+    payload = memoryview(message.data)
+    if not payload.c_contiguous:
+        raise BufferError("data: got an array with gaps or in another order; want C order")
+    size = payload.nbytes
+    if size:
+        inner.append(_DATA)
+        _put_varint(inner, size)
+    head = bytearray((tag,))
+    _put_varint(head, len(inner) + size)
+    return b"".join((head, inner, payload))
+
+
+def parse_request(buffer: bytes) -> pb.StreamConvolveRequest | BlockFrame | PartFrame:
+    """Read a StreamConvolveRequest: a Block or a Part as a frame, anything else as it is.
+
+    The frame's `data` is a view into `buffer`. A Block or Part beside which the envelope holds
+    unknown fields comes as the protobuf message, so that a server sees and refuses them.
+
+    Raises:
+        google.protobuf.message.DecodeError: for malformed bytes.
+    """
+    try:
+        if buffer[0] == _BLOCK:
+            (offset, more), data = _plain(buffer, _BLOCK, 2)
+            return BlockFrame(offset, data, more != 0)
+        return _plain_part(buffer)
+    except (_UnusualError, IndexError):
+        message = pb.StreamConvolveRequest.FromString(buffer)
+    if len(UnknownFieldSet(message)):
+        return message
+    if message.HasField("block"):
+        block = message.block
+        return BlockFrame(block.offset, memoryview(block.data), block.more)
+    return _part_frame(message.part) if message.HasField("part") else message
+
+
+def parse_response(buffer: bytes) -> pb.StreamConvolveResponse | OutputFrame:
+    """Read a StreamConvolveResponse: an Output as a frame, anything else as it is.
+
+    The frame's `data` is a view into `buffer`. Unknown fields are ignored.
+
+    Raises:
+        google.protobuf.message.DecodeError: for malformed bytes.
+    """
+    try:
+        (offset, more, input_end, retain_from), data = _plain(buffer, _OUTPUT, 4)
+        return OutputFrame(offset, data, more != 0, input_end, retain_from)
+    except (_UnusualError, IndexError):
+        message = pb.StreamConvolveResponse.FromString(buffer)
+    if not message.HasField("output"):
+        return message
+    output = message.output
+    return OutputFrame(
+        output.offset,
+        memoryview(output.data),
+        output.more,
+        output.input_end,
+        output.retain_from,
+    )
+
+
+def parse_filter_request(buffer: bytes) -> pb.CreateFilterRequest | PartFrame:
+    """Read a CreateFilterRequest: a Part as a frame, else as it is; see `parse_request`."""
+    try:
+        return _plain_part(buffer)
+    except (_UnusualError, IndexError):
+        message = pb.CreateFilterRequest.FromString(buffer)
+    if len(UnknownFieldSet(message)) or not message.HasField("part"):
+        return message
+    return _part_frame(message.part)
+
+
+def parse_gradients_request(buffer: bytes) -> pb.ComputeGradientsRequest | PartFrame:
+    """Read a ComputeGradientsRequest: a Part as a frame, else as it is; see `parse_request`."""
+    try:
+        return _plain_part(buffer)
+    except (_UnusualError, IndexError):
+        message = pb.ComputeGradientsRequest.FromString(buffer)
+    if len(UnknownFieldSet(message)) or not message.HasField("part"):
+        return message
+    return _part_frame(message.part)
+
+
+def parse_gradients_response(buffer: bytes) -> pb.ComputeGradientsResponse | PartFrame:
+    """Read a ComputeGradientsResponse: a Part as a frame, else as it is; see `parse_response`."""
+    try:
+        return _plain_part(buffer)
+    except (_UnusualError, IndexError):
+        message = pb.ComputeGradientsResponse.FromString(buffer)
+    return _part_frame(message.part) if message.HasField("part") else message
+
+
+def _part_frame(part: pb.Part) -> PartFrame:
+    return PartFrame(part.tensor, part.byte_offset, memoryview(part.data))
+
+
+def _plain_part(buffer: bytes) -> PartFrame:
+    (tensor, byte_offset), data = _plain(buffer, _PART, 2)
+    if tensor > _GREATEST_INT32:
+        raise _UnusualError
+    return PartFrame(tensor, byte_offset, data)
+
+
+def _plain(buffer: bytes, envelope: int, integers: int) -> tuple[list[int], memoryview]:
+    """Read an envelope that holds one message of integer fields 1, 2, ... and `data`."""
+    if buffer[0] != envelope:
+        raise _UnusualError
+    length, at = _length(buffer, 1)
+    end = len(buffer)
+    if at + length != end:
+        raise _UnusualError
+    values = [0] * integers
+    data = memoryview(buffer)[end:]
+    while at < end:
+        tag = buffer[at]
+        if tag == _DATA:
+            length, at = _length(buffer, at + 1)
+            if at + length > end:
+                raise _UnusualError
+            data = memoryview(buffer)[at : at + length]
+            at += length
+        elif tag & 7 == 0 and 1 <= tag >> 3 <= integers:
+            values[(tag >> 3) - 1], at = _integer(buffer, at + 1)
+        else:
+            raise _UnusualError
+    return values, data
+
+
+def _integer(buffer: bytes, at: int) -> tuple[int, int]:
+    """Read a varint of up to 63 bits: value, and where it ends. Negative numbers have more."""
+    byte = buffer[at]
+    if byte < 0x80:
+        return byte, at + 1
+    value = byte & 0x7F
+    for shift in range(7, 63, 7):
+        at += 1
+        byte = buffer[at]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at + 1
+    raise _UnusualError
+
+
+def _length(buffer: bytes, at: int) -> tuple[int, int]:
+    """Read the length of a field, of up to 28 bits."""
+    value, end = _integer(buffer, at)
+    if end - at > 4:
+        raise _UnusualError
+    return value, end
+
+
+def _put_integer(target: bytearray, number: int, value: int) -> None:
+    """Append an integer field, which proto3 leaves out where it is 0."""
+    if not value:
+        return
+    if not -_INT64 <= value < _INT64:
+        raise ValueError(f"field {number}: got {value}; want an int64")
+    target.append(number << 3)
+    _put_varint(target, value if value > 0 else value + 2 * _INT64)
+
+
+def _put_varint(target: bytearray, value: int) -> None:
+    while value >= 0x80:
+        target.append(value & 0x7F | 0x80)
+        value >>= 7
+    target.append(value)
