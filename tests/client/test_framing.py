@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -150,6 +150,14 @@ def foreign_messages(draw: st.DrawFn) -> bytes:
     return bytes(envelope)
 
 
+@pytest.fixture(params=["by hand", "by protobuf"], scope="module", autouse=True)
+def reader(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Small messages are read in either way, so that both are held to every test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(framing, "_BY_HAND_FROM", 0 if request.param == "by hand" else 1 << 40)
+        yield
+
+
 @given(FRAMES)
 def test_a_frame_has_the_very_bytes_of_protobuf(frame: Frame) -> None:
     assert serialize(frame) == by_protobuf(frame).SerializeToString()
@@ -249,10 +257,17 @@ def test_other_messages_come_as_protobuf_messages() -> None:
     assert framing.parse_request(b"") == pb.StreamConvolveRequest()
 
 
-def test_received_data_are_a_view_into_the_received_bytes() -> None:
-    buffer = serialize(BlockFrame(3, bytes(range(100))))
-    got = framing.parse_request(buffer)
-    assert isinstance(got, BlockFrame)
+@pytest.mark.parametrize("frame", [BlockFrame(3, bytes(1 << 20)), OutputFrame(3, bytes(1 << 20))])
+def test_large_received_data_are_a_view_into_the_received_bytes(
+    frame: Frame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(framing, "_BY_HAND_FROM", 1 << 16)
+    buffer = serialize(frame)
+    got = (framing.parse_request if isinstance(frame, BlockFrame) else framing.parse_response)(
+        buffer
+    )
+    assert got == frame
+    assert isinstance(got, BlockFrame | OutputFrame)
     assert isinstance(got.data, memoryview)
     assert got.data.obj is buffer
 

@@ -2,10 +2,10 @@
 
 Blocks, Outputs and Parts carry up to 1 MiB, and protobuf copies that more often than it must:
 into the inner message, into the outer one, and at every reading of a `bytes` field. Here they are
-plain values whose payload is copied once on the way out and not at all on the way in. The law:
-`serialize` gives the very bytes of protobuf, and a parser here says of any bytes what protobuf says
-of them. Whatever is out of the ordinary (unknown fields, a message in several pieces, malformed
-bytes) is left to protobuf itself.
+plain values whose payload is copied once on the way out and, where large, never on the way in. The
+law: `serialize` gives the very bytes of protobuf, and a parser here says of any bytes what protobuf
+says of them. Small messages, and whatever is out of the ordinary (unknown fields, a message in
+several pieces, malformed bytes), are read by protobuf itself.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _PART = 2 << 3 | 2
 _BLOCK = 3 << 3 | 2
 _OUTPUT = 2 << 3 | 2
 _DATA = 15 << 3 | 2
+
+# Below this size protobuf's own reading, copies included, is faster than reading by hand.
+_BY_HAND_FROM = 1 << 16
 
 _GREATEST_INT32 = (1 << 31) - 1
 _INT64 = 1 << 63
@@ -101,7 +104,7 @@ Frame = BlockFrame | OutputFrame | PartFrame
 
 
 class _UnusualError(Exception):
-    """These bytes are not of the plain form that is read here."""
+    """These bytes are not of the plain form; protobuf shall read them."""
 
 
 def serialize(message: Message | Frame) -> bytes:
@@ -147,19 +150,18 @@ def serialize(message: Message | Frame) -> bytes:
 def parse_request(buffer: bytes) -> pb.StreamConvolveRequest | BlockFrame | PartFrame:
     """Read a StreamConvolveRequest: a Block or a Part as a frame, anything else as it is.
 
-    The frame's `data` is a view into `buffer`. A Block or Part beside which the envelope holds
-    unknown fields comes as the protobuf message, so that a server sees and refuses them.
+    The `data` of a large frame is a view into `buffer`. A Block or Part beside which the envelope
+    holds unknown fields comes as the protobuf message, so that a server sees and refuses them.
 
     Raises:
         google.protobuf.message.DecodeError: for malformed bytes.
     """
-    try:
-        if buffer[0] == _BLOCK:
-            (offset, more), data = _plain(buffer, _BLOCK, 2)
-            return BlockFrame(offset, data, more != 0)
-        return _plain_part(buffer)
-    except (_UnusualError, IndexError):
-        message = pb.StreamConvolveRequest.FromString(buffer)
+    if plain := _plain(buffer, _BLOCK, 2):
+        (offset, more), data = plain
+        return BlockFrame(offset, data, more != 0)
+    if part := _plain_part(buffer):
+        return part
+    message = pb.StreamConvolveRequest.FromString(buffer)
     if len(UnknownFieldSet(message)):
         return message
     if message.HasField("block"):
@@ -171,16 +173,15 @@ def parse_request(buffer: bytes) -> pb.StreamConvolveRequest | BlockFrame | Part
 def parse_response(buffer: bytes) -> pb.StreamConvolveResponse | OutputFrame:
     """Read a StreamConvolveResponse: an Output as a frame, anything else as it is.
 
-    The frame's `data` is a view into `buffer`. Unknown fields are ignored.
+    The `data` of a large frame is a view into `buffer`. Unknown fields are ignored.
 
     Raises:
         google.protobuf.message.DecodeError: for malformed bytes.
     """
-    try:
-        (offset, more, input_end, retain_from), data = _plain(buffer, _OUTPUT, 4)
+    if plain := _plain(buffer, _OUTPUT, 4):
+        (offset, more, input_end, retain_from), data = plain
         return OutputFrame(offset, data, more != 0, input_end, retain_from)
-    except (_UnusualError, IndexError):
-        message = pb.StreamConvolveResponse.FromString(buffer)
+    message = pb.StreamConvolveResponse.FromString(buffer)
     if not message.HasField("output"):
         return message
     output = message.output
@@ -195,10 +196,9 @@ def parse_response(buffer: bytes) -> pb.StreamConvolveResponse | OutputFrame:
 
 def parse_filter_request(buffer: bytes) -> pb.CreateFilterRequest | PartFrame:
     """Read a CreateFilterRequest: a Part as a frame, else as it is; see `parse_request`."""
-    try:
-        return _plain_part(buffer)
-    except (_UnusualError, IndexError):
-        message = pb.CreateFilterRequest.FromString(buffer)
+    if part := _plain_part(buffer):
+        return part
+    message = pb.CreateFilterRequest.FromString(buffer)
     if len(UnknownFieldSet(message)) or not message.HasField("part"):
         return message
     return _part_frame(message.part)
@@ -206,10 +206,9 @@ def parse_filter_request(buffer: bytes) -> pb.CreateFilterRequest | PartFrame:
 
 def parse_gradients_request(buffer: bytes) -> pb.ComputeGradientsRequest | PartFrame:
     """Read a ComputeGradientsRequest: a Part as a frame, else as it is; see `parse_request`."""
-    try:
-        return _plain_part(buffer)
-    except (_UnusualError, IndexError):
-        message = pb.ComputeGradientsRequest.FromString(buffer)
+    if part := _plain_part(buffer):
+        return part
+    message = pb.ComputeGradientsRequest.FromString(buffer)
     if len(UnknownFieldSet(message)) or not message.HasField("part"):
         return message
     return _part_frame(message.part)
@@ -217,10 +216,9 @@ def parse_gradients_request(buffer: bytes) -> pb.ComputeGradientsRequest | PartF
 
 def parse_gradients_response(buffer: bytes) -> pb.ComputeGradientsResponse | PartFrame:
     """Read a ComputeGradientsResponse: a Part as a frame, else as it is; see `parse_response`."""
-    try:
-        return _plain_part(buffer)
-    except (_UnusualError, IndexError):
-        message = pb.ComputeGradientsResponse.FromString(buffer)
+    if part := _plain_part(buffer):
+        return part
+    message = pb.ComputeGradientsResponse.FromString(buffer)
     return _part_frame(message.part) if message.HasField("part") else message
 
 
@@ -228,17 +226,25 @@ def _part_frame(part: pb.Part) -> PartFrame:
     return PartFrame(part.tensor, part.byte_offset, memoryview(part.data))
 
 
-def _plain_part(buffer: bytes) -> PartFrame:
-    (tensor, byte_offset), data = _plain(buffer, _PART, 2)
-    if tensor > _GREATEST_INT32:
-        raise _UnusualError
+def _plain_part(buffer: bytes) -> PartFrame | None:
+    plain = _plain(buffer, _PART, 2)
+    if plain is None or plain[0][0] > _GREATEST_INT32:
+        return None
+    (tensor, byte_offset), data = plain
     return PartFrame(tensor, byte_offset, data)
 
 
-def _plain(buffer: bytes, envelope: int, integers: int) -> tuple[list[int], memoryview]:
-    """Read an envelope that holds one message of integer fields 1, 2, ... and `data`."""
-    if buffer[0] != envelope:
-        raise _UnusualError
+def _plain(buffer: bytes, envelope: int, integers: int) -> tuple[list[int], memoryview] | None:
+    """Read an envelope that holds one message of integer fields 1, 2, ... and `data`, or None."""
+    if len(buffer) < _BY_HAND_FROM or not buffer or buffer[0] != envelope:
+        return None
+    try:
+        return _scan(buffer, integers)
+    except (_UnusualError, IndexError):
+        return None
+
+
+def _scan(buffer: bytes, integers: int) -> tuple[list[int], memoryview]:
     length, at = _length(buffer, 1)
     end = len(buffer)
     if at + length != end:
