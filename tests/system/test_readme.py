@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,13 +40,12 @@ def blocks(markdown: str) -> list[Block]:
     ]
 
 
-def runnable(language: str) -> list[object]:
-    chosen = [
-        block
+def runnable() -> list[Any]:
+    return [
+        pytest.param(block, id=f"line {block.line}")
         for block in blocks(README)
-        if block.language == language and block.text.strip() not in HELD_ELSEWHERE
+        if block.language in {"sh", "python"} and block.text.strip() not in HELD_ELSEWHERE
     ]
-    return [pytest.param(block, id=f"line {block.line}") for block in chosen]
 
 
 def targets() -> set[str]:
@@ -81,30 +80,29 @@ def test_every_folder_of_the_house_is_in_the_readme_and_the_other_way_round() ->
     assert told == there - made
 
 
-@pytest.mark.parametrize("block", runnable("sh"))
-def test_shell_commands_run_in_an_empty_folder(block: Block, tmp_path: Path) -> None:
+def run(block: Block, folder: Path) -> None:
+    """Run `block` in `folder` as a reader would who has the environment's programs at hand."""
     programs = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    command = {"sh": ["sh", "-euc"], "python": [sys.executable, "-W", "error", "-c"]}
     done = subprocess.run(
-        ["sh", "-euc", block.text],
-        cwd=tmp_path,
-        env=environment,
+        [*command[block.language], block.text],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    assert done.returncode == 0, f"{shlex.quote(block.text)}: {done.stdout}{done.stderr}"
+    assert done.returncode == 0, f"README line {block.line}:\n{done.stdout}{done.stderr}"
 
 
-@pytest.mark.parametrize("block", runnable("python"))
-def test_python_code_runs_in_an_empty_folder(block: Block, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block.text],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("block", runnable())
+def test_commands_and_code_run_in_an_empty_folder(block: Block, tmp_path: Path) -> None:
+    run(block, tmp_path)
+
+
+@pytest.mark.parametrize("block", ["```sh\nfalse\ntrue\n```", "```python\n1 / 0\n```"])
+def test_a_block_that_fails_is_told_by_its_line(block: str, tmp_path: Path) -> None:
+    (found,) = blocks(f"# Title\n\n{block}\n")
+    with pytest.raises(AssertionError, match="README line 3"):
+        run(found, tmp_path)
