@@ -326,8 +326,8 @@ class _FadeCurveEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FadeCurve.V
     """g = (1 - cos(pi * u)) / 2."""
 
 class FadeCurve(_FadeCurve, metaclass=_FadeCurveEnumTypeWrapper):
-    """How a fade runs. It covers outputs at_output + m for m = 0 ... F - 1, F being fade_samples, each being
-    (1 - g) * old + g * new with u = (m + 1/2) / F.
+    """How a fade runs. It covers outputs at_output + m for m = 0 ... F - 1, F being fade_samples, each
+    being (1 - g) * old + g * new with u = (m + 1/2) / F.
     """
 
 FADE_CURVE_UNSPECIFIED: FadeCurve.ValueType  # 0
@@ -355,7 +355,9 @@ class Tensor(_message.Message):
     """
     @_builtins.property
     def shape(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The extents, outermost first: 1 to 5 of them, each at least 1."""
+        """The extents, outermost first: 1 to 5 of them, each at least 1. A product beyond a limit is refused
+        with TOO_LARGE, however large it is.
+        """
 
     def __init__(
         self,
@@ -512,7 +514,8 @@ class Conv(_message.Message):
     padded on each axis:
       y[o, j] = bias[o] + sum over c < C / g, t < k of weight[o, c, t] * x[(o div (O / g)) * (C / g) + c,
                 j * stride + dilation * t]
-    on every spatial axis alike. No conjugation takes place.
+    on every spatial axis alike. No conjugation takes place. A NaN or an infinity in signal or weights
+    reaches the outputs that this sum would carry it to, and no others, whatever the algorithm.
 
     Length of an axis: floor((n + before + after - dilation * (k - 1) - 1) / stride) + 1.
     """
@@ -786,7 +789,8 @@ class Filter(_message.Message):
     never more than length(n); and composed over the layers, ready of the second of ready of the first:
       conv, pool      output j needs the inputs before j * stride - before + dilation * (k - 1) + 1, and
                       where j * stride - before = -q is negative also those that its padding mirrors:
-                      REFLECT the inputs before q + 1, SYMMETRIC those before q, EDGE those before 1.
+                      REFLECT the inputs before q + 1, SYMMETRIC those before q, EDGE those before 1;
+                      WRAP, where an axis has any padding, needs the end of the input for every output.
                       ready(n) counts the leading outputs whose needs all lie before n. For zeros and
                       constants that is
                       floor((n + before - dilation * (k - 1) - 1) / stride) + 1, at least 0.
@@ -802,8 +806,8 @@ class Filter(_message.Message):
     per_channel: _builtins.bool
     """The filter has one channel in and one out, and is applied to every channel of whatever comes."""
     sample_rate_hertz: _builtins.float
-    """The sample rate that the filter is made for; finite and positive, or 0 = unstated. A signal that states another
-    rate is refused; nothing is resampled.
+    """The sample rate that the filter is made for; finite and positive, or 0 = unstated. A signal that
+    states another rate is refused; nothing is resampled.
     """
     @_builtins.property
     def layers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Layer]:
@@ -1018,13 +1022,14 @@ class Start(_message.Message):
     """Opens a stream, or resumes one that was lost.
 
     TO RESUME, on the same server or another, send a new Start with:
-      - input_offset = the last Output.retain_from received (0 if none came), and then Blocks from there;
+      - input_offset = the last Output.retain_from received, over whichever connection (0 if none came),
+        and then Blocks from there;
       - output_offset = the index of the first output sample not yet received;
       - filter = the filter in force at that output before any swap listed in swaps; and swaps = in the
         order of position every confirmed Swap whose fade ends after output_offset, with its at_output.
         Swaps that no Swapped has confirmed are sent again, where they belong among the Blocks;
-      - block_samples = Started.block_samples and options.algorithm as at first, so that the results of
-        the same build on the same CPU are equal to the last bit; else they agree within the plan's bound;
+      - block_samples = Started.block_samples, so that the results of the same build on the same CPU are
+        equal to the last bit; of others they agree within the plan's bound;
       - the other fields as at first.
     An input_offset above 0 stands in the midst of the signal: padding before the start is not applied
     there. Outputs before output_offset are not sent again.
@@ -1284,7 +1289,7 @@ class Started(_message.Message):
     delay_samples: _builtins.float
     """The greatest (last input that an output needs) - (that output's index / rate) in input samples,
     after start-up, rate being output samples per input sample: how late outputs come at least. 0 for
-    full and causal filters; a fraction only after transposed layers.
+    full and causal filters; a fraction only after transposed layers, of denominator 65,536 at most.
     """
     total_samples: _builtins.int
     """The number of output samples, from index 0. Set in the whole manner."""
@@ -1346,8 +1351,8 @@ class Output(_message.Message):
     """Live manner: the answer goes on in the next Output. Whole manner: not used."""
     input_end: _builtins.int
     """The input before this index has been taken in. With more = false it is the end of the last push
-    answered, and the end of this Output's samples is ready(input_end), or the output's length after
-    End.
+    answered, and the end of this Output's samples is ready(input_end), or Start.output_offset where
+    that is greater, or after End the length of the whole output.
     """
     retain_from: _builtins.int
     """The input before this index may be forgotten: nothing after this Output depends on it. It never
@@ -1730,9 +1735,9 @@ class FilterInfo(_message.Message):
       activation      alpha, approximation, kind
       pool            ceil_mode, count_include_pad, dilation, kind, pads, size, stride
       affine          scale, shift
-    Defaults: per_channel, flip, ceil_mode false; sample_rate_hertz and output_padding 0; groups, stride
-    and dilation 1; pads 0:0; boundary zeros; alpha that of the activation's kind; count_include_pad
-    true; tensors absent. A pool's unset stride is resolved to its window's size first, and then only
+    Defaults: per_channel, flip, ceil_mode false; sample_rate_hertz, output_padding 0; groups, stride,
+    dilation 1; pads 0:0; boundary zeros; alpha that of the activation's kind; count_include_pad true;
+    tensors absent. A pool's unset stride is resolved to its window's size first, and then only
     ones are omitted. kind, size and weight are always written.
     Values:
       integer   decimal, without sign or leading zeros
@@ -1997,7 +2002,8 @@ class PlanConvolutionResponse(_message.Message):
     multiply_adds: _builtins.int
     """Multiplications with an addition that direct summation would make: in conv the elements of the
     weight times output positions, in conv_transpose times input positions, in affine one for each
-    element, in others none; for every example of a batch. At most 2^63 - 1.
+    element, in others none; for every example of a batch and every channel of a per_channel filter.
+    At most 2^63 - 1.
     """
     parameters: _builtins.int
     """The number of elements in weights, biases, scales and shifts."""
@@ -2136,8 +2142,8 @@ class Candidate(_message.Message):
 
     @_builtins.property
     def predicted_time(self) -> _duration_pb2.Duration:
-        """Predicted time, of the whole array, or of one block of a stream. Unset where the algorithm does not
-        support the problem.
+        """Predicted time, of the whole array, or of one block of a stream. Unset where the algorithm does
+        not support the problem.
         """
 
     def __init__(

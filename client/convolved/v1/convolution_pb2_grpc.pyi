@@ -105,7 +105,8 @@ class ConvolutionServiceStub:
                                                 not support the problem
                            UNKNOWN_FIELD        a field or enum number that this server does not know
                            OUT_OF_SEQUENCE      messages of a stream in the wrong order, offsets with a
-                                                gap or an overlap, a stream closed before its End
+                                                gap or an overlap, a stream closed before it
+                                                is complete
                            INTEGER_OVERFLOW     an exact integer result does not fit its data type
       NOT_FOUND            FILTER_NOT_FOUND     no filter of this name (for this caller)
       FAILED_PRECONDITION  FAILED_PRECONDITION  right in itself, but not in the present state
@@ -124,9 +125,8 @@ class ConvolutionServiceStub:
       UNIMPLEMENTED        UNSUPPORTED          valid, but this server does not offer it
       INTERNAL             INTERNAL             a fault of the server
     A status without ErrorInfo comes from the transport or a proxy. A client that meets that, or an
-    unknown reason, goes by the status. Streams lost to UNAVAILABLE,
-    INTERNAL without ErrorInfo (a backend that died behind a proxy), UNKNOWN without ErrorInfo, or an
-    IDLE_TIMEOUT may be resumed.
+    unknown reason, goes by the status. Streams lost to UNAVAILABLE, to INTERNAL or UNKNOWN without
+    ErrorInfo (a backend that died behind a proxy), or to IDLE_TIMEOUT may be resumed.
     """
 
     @_typing.overload
@@ -147,6 +147,18 @@ class ConvolutionServiceStub:
     any other status, is a lost stream. A client that closes its side without End is refused
     (OUT_OF_SEQUENCE); one that does not want the tail cancels.
 
+    Example: 1,200 samples of one channel, in two pushes, through a filter of 101 taps with full
+    padding, whose ready(n) is n and whose length(n) is n + 100 (frames left, what they mean right):
+      >  start  {filter, data_type: FLOAT32, frame_shape: [1]}
+      <  started  {data_type: FLOAT32, frame_shape: [1], delay_samples: 0, ...}
+      >  block  {offset: 0, data: 4,000 bytes}          the push [0, 1000)
+      <  output {offset: 0, input_end: 1000, retain_from: 900, data: 4,000 bytes}
+      >  block  {offset: 1000, data: 800 bytes}         the push [1000, 1200)
+      <  output {offset: 1000, input_end: 1200, retain_from: 1100, data: 800 bytes}
+      >  end    {total_samples: 1200}, and close
+      <  output {offset: 1200, input_end: 1200, retain_from: 1200, data: 400 bytes}   the tail
+      <  finished {total_samples: 1300}, then status OK
+
     Both sides send and receive at the same time. A server with a full send buffer stops reading, so a
     client that only reads after having written everything may wait for ever.
 
@@ -154,8 +166,8 @@ class ConvolutionServiceStub:
     samples whatever follows (see ready in the comment on Filter), and length(n) the length of the
     output for a whole input of n samples. In which blocks the input comes changes neither the values,
     to the last bit, nor what is promised here:
-      - Live manner (Start.total_samples unset): after the answer to a push that ends at n, exactly
-        the outputs before ready(n) have been sent.
+      - Live manner (Start.total_samples unset): when a push that ends at n has been answered, alone or
+        as the last of several, exactly the outputs before ready(n) have been sent.
       - Whole manner (Start.total_samples set): the server may hold outputs back to work in larger
         blocks; order, offsets and the total are promised, not the moment.
       - In both, Finished comes after exactly length(total) outputs.
@@ -168,8 +180,8 @@ class ConvolutionServiceStub:
 
     DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-    NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
-    in the live manner, and in the whole manner admitted for its whole size (see
+    NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it
+    is refused in the live manner, and in the whole manner admitted for its whole size (see
     Limits.whole_signal_bytes), every output after the last input.
     """
     ComputeGradients: _grpc.StreamStreamMultiCallable[_convolution_pb2.ComputeGradientsRequest, _convolution_pb2.ComputeGradientsResponse]
@@ -258,7 +270,8 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
                                                 not support the problem
                            UNKNOWN_FIELD        a field or enum number that this server does not know
                            OUT_OF_SEQUENCE      messages of a stream in the wrong order, offsets with a
-                                                gap or an overlap, a stream closed before its End
+                                                gap or an overlap, a stream closed before it
+                                                is complete
                            INTEGER_OVERFLOW     an exact integer result does not fit its data type
       NOT_FOUND            FILTER_NOT_FOUND     no filter of this name (for this caller)
       FAILED_PRECONDITION  FAILED_PRECONDITION  right in itself, but not in the present state
@@ -277,9 +290,8 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
       UNIMPLEMENTED        UNSUPPORTED          valid, but this server does not offer it
       INTERNAL             INTERNAL             a fault of the server
     A status without ErrorInfo comes from the transport or a proxy. A client that meets that, or an
-    unknown reason, goes by the status. Streams lost to UNAVAILABLE,
-    INTERNAL without ErrorInfo (a backend that died behind a proxy), UNKNOWN without ErrorInfo, or an
-    IDLE_TIMEOUT may be resumed.
+    unknown reason, goes by the status. Streams lost to UNAVAILABLE, to INTERNAL or UNKNOWN without
+    ErrorInfo (a backend that died behind a proxy), or to IDLE_TIMEOUT may be resumed.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -297,6 +309,18 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
     any other status, is a lost stream. A client that closes its side without End is refused
     (OUT_OF_SEQUENCE); one that does not want the tail cancels.
 
+    Example: 1,200 samples of one channel, in two pushes, through a filter of 101 taps with full
+    padding, whose ready(n) is n and whose length(n) is n + 100 (frames left, what they mean right):
+      >  start  {filter, data_type: FLOAT32, frame_shape: [1]}
+      <  started  {data_type: FLOAT32, frame_shape: [1], delay_samples: 0, ...}
+      >  block  {offset: 0, data: 4,000 bytes}          the push [0, 1000)
+      <  output {offset: 0, input_end: 1000, retain_from: 900, data: 4,000 bytes}
+      >  block  {offset: 1000, data: 800 bytes}         the push [1000, 1200)
+      <  output {offset: 1000, input_end: 1200, retain_from: 1100, data: 800 bytes}
+      >  end    {total_samples: 1200}, and close
+      <  output {offset: 1200, input_end: 1200, retain_from: 1200, data: 400 bytes}   the tail
+      <  finished {total_samples: 1300}, then status OK
+
     Both sides send and receive at the same time. A server with a full send buffer stops reading, so a
     client that only reads after having written everything may wait for ever.
 
@@ -304,8 +328,8 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
     samples whatever follows (see ready in the comment on Filter), and length(n) the length of the
     output for a whole input of n samples. In which blocks the input comes changes neither the values,
     to the last bit, nor what is promised here:
-      - Live manner (Start.total_samples unset): after the answer to a push that ends at n, exactly
-        the outputs before ready(n) have been sent.
+      - Live manner (Start.total_samples unset): when a push that ends at n has been answered, alone or
+        as the last of several, exactly the outputs before ready(n) have been sent.
       - Whole manner (Start.total_samples set): the server may hold outputs back to work in larger
         blocks; order, offsets and the total are promised, not the moment.
       - In both, Finished comes after exactly length(total) outputs.
@@ -318,8 +342,8 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
 
     DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-    NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
-    in the live manner, and in the whole manner admitted for its whole size (see
+    NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it
+    is refused in the live manner, and in the whole manner admitted for its whole size (see
     Limits.whole_signal_bytes), every output after the last input.
     """
     ComputeGradients: _aio.StreamStreamMultiCallable[_convolution_pb2.ComputeGradientsRequest, _convolution_pb2.ComputeGradientsResponse]  # type: ignore[assignment]
@@ -407,7 +431,8 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
                                                 not support the problem
                            UNKNOWN_FIELD        a field or enum number that this server does not know
                            OUT_OF_SEQUENCE      messages of a stream in the wrong order, offsets with a
-                                                gap or an overlap, a stream closed before its End
+                                                gap or an overlap, a stream closed before it
+                                                is complete
                            INTEGER_OVERFLOW     an exact integer result does not fit its data type
       NOT_FOUND            FILTER_NOT_FOUND     no filter of this name (for this caller)
       FAILED_PRECONDITION  FAILED_PRECONDITION  right in itself, but not in the present state
@@ -426,9 +451,8 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
       UNIMPLEMENTED        UNSUPPORTED          valid, but this server does not offer it
       INTERNAL             INTERNAL             a fault of the server
     A status without ErrorInfo comes from the transport or a proxy. A client that meets that, or an
-    unknown reason, goes by the status. Streams lost to UNAVAILABLE,
-    INTERNAL without ErrorInfo (a backend that died behind a proxy), UNKNOWN without ErrorInfo, or an
-    IDLE_TIMEOUT may be resumed.
+    unknown reason, goes by the status. Streams lost to UNAVAILABLE, to INTERNAL or UNKNOWN without
+    ErrorInfo (a backend that died behind a proxy), or to IDLE_TIMEOUT may be resumed.
     """
 
     @_abc_1.abstractmethod
@@ -456,6 +480,18 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
         any other status, is a lost stream. A client that closes its side without End is refused
         (OUT_OF_SEQUENCE); one that does not want the tail cancels.
 
+        Example: 1,200 samples of one channel, in two pushes, through a filter of 101 taps with full
+        padding, whose ready(n) is n and whose length(n) is n + 100 (frames left, what they mean right):
+          >  start  {filter, data_type: FLOAT32, frame_shape: [1]}
+          <  started  {data_type: FLOAT32, frame_shape: [1], delay_samples: 0, ...}
+          >  block  {offset: 0, data: 4,000 bytes}          the push [0, 1000)
+          <  output {offset: 0, input_end: 1000, retain_from: 900, data: 4,000 bytes}
+          >  block  {offset: 1000, data: 800 bytes}         the push [1000, 1200)
+          <  output {offset: 1000, input_end: 1200, retain_from: 1100, data: 800 bytes}
+          >  end    {total_samples: 1200}, and close
+          <  output {offset: 1200, input_end: 1200, retain_from: 1200, data: 400 bytes}   the tail
+          <  finished {total_samples: 1300}, then status OK
+
         Both sides send and receive at the same time. A server with a full send buffer stops reading, so a
         client that only reads after having written everything may wait for ever.
 
@@ -463,8 +499,8 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
         samples whatever follows (see ready in the comment on Filter), and length(n) the length of the
         output for a whole input of n samples. In which blocks the input comes changes neither the values,
         to the last bit, nor what is promised here:
-          - Live manner (Start.total_samples unset): after the answer to a push that ends at n, exactly
-            the outputs before ready(n) have been sent.
+          - Live manner (Start.total_samples unset): when a push that ends at n has been answered, alone or
+            as the last of several, exactly the outputs before ready(n) have been sent.
           - Whole manner (Start.total_samples set): the server may hold outputs back to work in larger
             blocks; order, offsets and the total are promised, not the moment.
           - In both, Finished comes after exactly length(total) outputs.
@@ -477,8 +513,8 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
 
         DRAINING. A server that stops aborts streams between two answers: UNAVAILABLE, DRAINING.
 
-        NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it is refused
-        in the live manner, and in the whole manner admitted for its whole size (see
+        NOT STREAMABLE. Padding by "wrap" along time needs the end of the signal for its first sample: it
+        is refused in the live manner, and in the whole manner admitted for its whole size (see
         Limits.whole_signal_bytes), every output after the last input.
         """
 
