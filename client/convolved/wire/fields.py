@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from google.protobuf.message import Message
 
@@ -76,7 +77,8 @@ def join(path: str, name: str) -> str:
 
 def inner_messages(message: Message, path: str = "") -> Iterator[tuple[str, Message]]:
     """The messages directly inside one, with their paths, by number of field and index."""
-    for field in sorted(message.DESCRIPTOR.fields, key=lambda field: field.number):
+    descriptor: Any = message.DESCRIPTOR
+    for _, field in sorted(descriptor.fields_by_number.items()):
         kind = field.message_type
         if kind is None or kind.GetOptions().map_entry:
             continue

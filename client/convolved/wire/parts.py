@@ -19,9 +19,10 @@ from convolved.v1 import convolution_pb2 as pb
 from convolved_vocabulary import InvalidArgument
 
 from .fields import inner_messages, located
+from .framing import PartFrame
 from .limits import BLOCK_BYTES
 from .reasons import OutOfSequence
-from .tensors import bytes_of, checked_bools, decode_shape, is_announced
+from .tensors import checked_bools, decode_shape, is_announced, little_endian
 
 __all__ = ["Assembler", "announced", "announced_shapes", "parts"]
 
@@ -63,21 +64,17 @@ def _walk(message: Message, path: str) -> Iterator[tuple[str, pb.Tensor]]:
         yield from _walk(inner, where)
 
 
-def parts(arrays: Iterable[NDArray[Any]]) -> Iterator[pb.Part]:
-    """The bytes of announced tensors, in pieces of at most 1 MiB.
+def parts(arrays: Iterable[NDArray[Any]]) -> Iterator[PartFrame]:
+    """The bytes of announced tensors, in pieces of at most 1 MiB, for `framing.serialize`.
 
     >>> [(p.tensor, p.byte_offset, len(p.data)) for p in parts([np.zeros(200_000)])]
     [(0, 0, 1048576), (0, 1048576, 551424)]
     """
     for number, array in enumerate(arrays):
-        flat = array.reshape(-1)
-        step = BLOCK_BYTES // array.itemsize
-        for begin in range(0, flat.size, step):
-            yield pb.Part(
-                tensor=number,
-                byte_offset=begin * array.itemsize,
-                data=bytes_of(flat[begin : begin + step]),
-            )
+        flat = np.ascontiguousarray(array).reshape(-1)
+        raw = memoryview(little_endian(flat).view(np.uint8))
+        for begin in range(0, len(raw), BLOCK_BYTES):
+            yield PartFrame(number, begin, raw[begin : begin + BLOCK_BYTES])
 
 
 class Assembler:

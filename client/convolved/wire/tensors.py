@@ -25,13 +25,13 @@ from .reasons import UnknownField
 __all__ = [
     "announce_tensor",
     "array_of",
-    "bytes_of",
     "checked_bools",
     "data_type",
     "decode_shape",
     "decode_tensor",
     "encode_tensor",
     "is_announced",
+    "little_endian",
     "numpy_dtype",
 ]
 
@@ -68,11 +68,11 @@ def numpy_dtype(value: int, path: str = "data_type", argument: str = "dtype") ->
     return _DTYPES[value]
 
 
-def bytes_of(array: NDArray[Any]) -> bytes:
-    """The elements of an array as they travel: little-endian, in C order."""
+def little_endian(array: NDArray[Any]) -> NDArray[Any]:
+    """The array with its elements as they travel; itself on little-endian machines."""
     if sys.byteorder == "big" and array.dtype.itemsize > 1:
-        array = array.astype(array.dtype.newbyteorder("<"))
-    return array.tobytes()
+        return array.astype(array.dtype.newbyteorder("<"))
+    return array
 
 
 def array_of(data: bytes, dtype: np.dtype[Any], shape: Sequence[int]) -> NDArray[Any]:
@@ -87,7 +87,9 @@ def encode_tensor(array: NDArray[Any]) -> pb.Tensor:
     >>> decode_tensor(encode_tensor(np.arange(3.0)))
     array([0., 1., 2.])
     """
-    return pb.Tensor(data_type=data_type(array.dtype), shape=array.shape, data=bytes_of(array))
+    return pb.Tensor(
+        data_type=data_type(array.dtype), shape=array.shape, data=little_endian(array).tobytes()
+    )
 
 
 def announce_tensor(array: NDArray[Any]) -> pb.Tensor:
