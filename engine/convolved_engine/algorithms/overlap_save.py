@@ -1,0 +1,413 @@
+"""Convolution in the frequency domain, in overlapping blocks whose spoiled ends are discarded.
+
+Overlap-save (A. Oppenheim, R. Schafer, Discrete-Time Signal Processing, section 8.7.3) with
+blocks of `block` samples along each axis; a block may well span a whole axis. Blocks lie on a
+grid counted from output 0. Several channels are mixed in the frequency domain. A dilated kernel
+is split into phases, each an undilated problem on every d-th sample; stuffing it with zeros would
+make longer transforms. With a stride all outputs of a phase are computed and every s-th is kept.
+
+Error bound: a transform of n points errs by about u * log2(n) relative to the root mean square of
+its result (N. Higham, Accuracy and Stability of Numerical Algorithms, theorem 24.2). Three
+transforms are involved, and rounding errors spread evenly over a block, so that
+|error| <= 8 * u * (log2(n) + sqrt(channels)) * sum|w| * max|x| leaves a wide margin; it assumes,
+as all such bounds of practical size do, that roundings are not all aligned. It is a bound on the
+norm: small outputs beside large ones have no digits of their own.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+from numpy.typing import NDArray
+
+from convolved_engine import threads as pool
+from convolved_engine import transforms
+from convolved_engine.machine import Machine
+from convolved_engine.problem import Problem
+from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
+
+from .direct import Direct, kernel_for_correlation
+
+__all__ = ["OverlapSave"]
+
+_BATCH_BYTES = 192 << 10
+
+
+class OverlapSave(Algorithm):
+    """See the module."""
+
+    name = "overlap_save"
+
+    def supports(self, problem: Problem) -> str | None:
+        """Floating dtypes with a bound on the norm only."""
+        if problem.is_integer:
+            return "a transform cannot keep integers exact"
+        if problem.accuracy == "strict":
+            return "a transform bounds no error by its own output's terms, as strict demands"
+        return None
+
+    def cost(self, problem: Problem, machine: Machine) -> Cost:
+        """The cheapest block by the time of its transforms, products and copies."""
+        return _cost(problem, machine)
+
+    def form(self, problem: Problem, parameters: Parameters) -> Hashable:
+        """The block and what the weight means; batch and size may differ."""
+        return (
+            self.name,
+            problem.groups,
+            problem.stride,
+            problem.dilation,
+            problem.pads,
+            problem.dtype,
+            problem.flip,
+            tuple(sorted(parameters.items())),
+        )
+
+    def prepare(
+        self,
+        problem: Problem,
+        weight: NDArray[Any],
+        bias: NDArray[Any] | None,
+        parameters: Parameters,
+    ) -> Runnable:
+        """The spectra of the kernels."""
+        if not np.isfinite(weight).all():
+            # A transform would spread it over every output.
+            return Direct().prepare(problem, weight, bias, parameters)
+        return _OverlapSave(problem, weight, bias, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One phase of one axis as an undilated problem: kept output i stands at j0 + i * j_step and
+    reads the samples start + dilation * v for v from offset + i * v_step on.
+    """
+
+    count: int
+    j0: int
+    j_step: int
+    start: int
+    length: int
+    dilation: int
+    offset: int
+    v_step: int
+
+
+def _phases(
+    n: int, out: int, stride: int, dilation: int, before: int, after: int
+) -> Iterator[_Axis]:
+    del after
+    common = math.gcd(stride, dilation)
+    for phase in range(0, min(dilation, (out - 1) * stride + 1), common):
+        # Dense output phase + dilation * m is kept where the stride divides it.
+        v_step = stride // common
+        first = next(m for m in range(v_step) if (phase + dilation * m) % stride == 0)
+        j0, j_step = (phase + dilation * first) // stride, dilation // common
+        count = -(-(out - j0) // j_step)
+        if count < 1:
+            continue
+        start = (phase - before) % dilation
+        offset = (phase - before) // dilation + first
+        length = max(0, -(-(n - start) // dilation))
+        yield _Axis(count, j0, j_step, start, length, dilation, offset, v_step)
+
+
+class _OverlapSave(Runnable):
+    def __init__(
+        self,
+        problem: Problem,
+        weight: NDArray[Any],
+        bias: NDArray[Any] | None,
+        parameters: Parameters,
+    ) -> None:
+        self._problem = problem
+        self._block = _lengths(parameters)
+        self._batch = int(parameters["batch"])
+        self._together = int(parameters["groups"])
+        self._backend = str(parameters.get("backend", transforms.default_backend()))
+        self._kept = tuple(
+            (n - k) // (s // math.gcd(s, d)) + 1
+            for n, k, s, d in zip(
+                self._block, problem.kernel, problem.stride, problem.dilation, strict=True
+            )
+        )
+        stride, dilation = problem.stride[-1], problem.dilation[-1]
+        self.grid = self._kept[-1] * dilation // math.gcd(stride, dilation)
+        self._spectra = self._transform(kernel_for_correlation(problem, weight))
+        self._bias = None if bias is None else np.asarray(bias, problem.dtype)
+        self.nbytes = self._spectra.nbytes
+
+    def _transform(self, weight: NDArray[Any]) -> NDArray[Any]:
+        """Conjugate spectra over the block length: (groups, outputs, inputs, bins)."""
+        problem = self._problem
+        kernels = weight.reshape(-1, *problem.kernel).conj()
+        shape = self._shape(problem, 1)
+        bins = math.prod(shape.spectrum_lengths)
+        spectra = np.empty((len(kernels), bins), shape.spectrum_dtype)
+        with transforms.lease(shape) as work:
+            step = len(work.samples)
+            within = (slice(None), *(slice(k) for k in problem.kernel))
+            for first in range(0, len(kernels), step):
+                some = kernels[first : first + step]
+                work.samples[...] = 0
+                work.samples[: len(some)][within] = some
+                work.forward()
+                np.conjugate(
+                    work.spectra.reshape(step, -1)[: len(some)],
+                    out=spectra[first : first + step],
+                )
+        spectra /= math.prod(self._block)
+        spectra = spectra.reshape(problem.groups, problem.group_outputs, problem.group_inputs, bins)
+        if problem.group_inputs > 1:
+            # (groups, bins, outputs, inputs): one matrix for each frequency.
+            return np.ascontiguousarray(spectra.transpose(0, 3, 1, 2))
+        return spectra
+
+    def _shape(self, problem: Problem, batch: int) -> transforms.Shape:
+        rows = self._together * batch
+        return transforms.Shape(
+            inputs=rows * problem.group_inputs,
+            outputs=rows * problem.group_outputs,
+            lengths=self._block,
+            dtype=problem.dtype,
+            backend=self._backend,
+        )
+
+    def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
+        problem = self._problem.with_input(x.shape)
+        axes = zip(
+            problem.size,
+            problem.output_size,
+            problem.stride,
+            problem.dilation,
+            *zip(*problem.pads, strict=True),
+            strict=True,
+        )
+        runs = -(-problem.groups // self._together)
+        jobs = []
+        for phase in itertools.product(*(tuple(_phases(*each)) for each in axes)):
+            grid = tuple(
+                -(-axis.count // kept) for axis, kept in zip(phase, self._kept, strict=True)
+            )
+            grid = (*grid[:-1], -(-grid[-1] // self._batch))
+            jobs.append((phase, grid, math.prod(grid) * x.shape[0] * runs))
+        ends = list(itertools.accumulate(job[2] for job in jobs))
+        shape = self._shape(problem, self._batch)
+
+        def work(first: int, last: int) -> None:
+            with transforms.lease(shape) as space:
+                for item in range(first, last):
+                    number = next(n for n, end in enumerate(ends) if item < end)
+                    phase, grid, count = jobs[number]
+                    rest, run = divmod(item - ends[number] + count, runs)
+                    signal, block = divmod(rest, math.prod(grid))
+                    at = np.unravel_index(block, grid)
+                    places = tuple(int(a) for a in at)
+                    self._compute(space, problem, x[signal], out[signal], phase, places, run)
+
+        pool.for_each_chunk(ends[-1], work, threads)
+
+    def _compute(
+        self,
+        space: transforms.Workspace,
+        problem: Problem,
+        x: NDArray[Any],
+        out: NDArray[Any],
+        phase: tuple[_Axis, ...],
+        place: tuple[int, ...],
+        run: int,
+    ) -> None:
+        groups = slice(run * self._together, min(problem.groups, (run + 1) * self._together))
+        count = groups.stop - groups.start
+        inputs = x[groups.start * problem.group_inputs : groups.stop * problem.group_inputs]
+        firsts = tuple(p * kept for p, kept in zip(place, self._kept, strict=True))
+        firsts = (*firsts[:-1], firsts[-1] * self._batch)
+        samples = space.samples.reshape(
+            self._together * problem.group_inputs, self._batch, *self._block
+        )
+        self._gather(inputs, samples, phase, firsts)
+        space.forward()
+        self._mix(space, groups, count)
+        space.backward()
+        results = space.results.reshape(
+            self._together * problem.group_outputs, self._batch, *self._block
+        )[: count * problem.group_outputs]
+        first = groups.start * problem.group_outputs
+        targets = out[first : first + len(results)]
+        bias = None if self._bias is None else self._bias[first : first + len(results)]
+        self._scatter(results, targets, bias, phase, firsts)
+
+    def _gather(
+        self,
+        inputs: NDArray[Any],
+        samples: NDArray[Any],
+        phase: tuple[_Axis, ...],
+        firsts: tuple[int, ...],
+    ) -> None:
+        """Fill samples (channels, batch, *block) with the receptive fields of the blocks."""
+        view = inputs[(slice(None), *(slice(a.start, None, a.dilation) for a in phase))]
+        begins = [a.offset + f * a.v_step for a, f in zip(phase, firsts, strict=True)]
+        hop = self._kept[-1] * phase[-1].v_step
+        ends = [b + n for b, n in zip(begins, self._block, strict=True)]
+        ends[-1] += (self._batch - 1) * hop
+        channels = len(inputs)
+        if all(b >= 0 and e <= a.length for a, b, e in zip(phase, begins, ends, strict=True)):
+            field = view[(slice(None), *(slice(b, e) for b, e in zip(begins, ends, strict=True)))]
+            strides = field.strides
+            blocks = as_strided(
+                field,
+                (channels, self._batch, *self._block),
+                (strides[0], hop * strides[-1], *strides[1:]),
+                writeable=False,
+            )
+            np.copyto(samples[:channels], blocks)
+            return
+        samples[:channels] = 0
+        for number in range(self._batch):
+            inside: list[slice] = [slice(None)]
+            within: list[slice | int] = [slice(channels), number]
+            for axis, (each, begin) in enumerate(zip(phase, begins, strict=True)):
+                begin += number * hop if axis == len(phase) - 1 else 0
+                low = max(begin, 0)
+                high = max(low, min(begin + self._block[axis], each.length))
+                inside.append(slice(low, high))
+                within.append(slice(low - begin, high - begin))
+            samples[tuple(within)] = view[tuple(inside)]
+
+    def _mix(self, space: transforms.Workspace, groups: slice, count: int) -> None:
+        """Products of spectra, summed over the input channels of each group."""
+        problem = self._problem
+        inputs, outputs, batch = problem.group_inputs, problem.group_outputs, self._batch
+        spectra = space.spectra.reshape(self._together, inputs, batch, -1)[:count]
+        products = space.products.reshape(self._together, outputs, batch, -1)[:count]
+        if inputs == 1:
+            np.multiply(spectra, self._spectra[groups], out=products)
+            return
+        by_bin = np.ascontiguousarray(spectra.transpose(0, 3, 1, 2))
+        products[...] = np.matmul(self._spectra[groups], by_bin).transpose(0, 2, 3, 1)
+
+    def _scatter(
+        self,
+        results: NDArray[Any],
+        targets: NDArray[Any],
+        bias: NDArray[Any] | None,
+        phase: tuple[_Axis, ...],
+        firsts: tuple[int, ...],
+    ) -> None:
+        """Write what is kept of results (channels, batch, *block) to its places."""
+        for number in range(self._batch):
+            source: list[slice] = []
+            target: list[slice] = []
+            for axis, (each, first) in enumerate(zip(phase, firsts, strict=True)):
+                kept = self._kept[axis]
+                first += number * kept if axis == len(phase) - 1 else 0
+                count = min(kept, each.count - first)
+                if count < 1:
+                    return
+                begin = each.j0 + first * each.j_step
+                source.append(slice(0, (count - 1) * each.v_step + 1, each.v_step))
+                target.append(slice(begin, begin + (count - 1) * each.j_step + 1, each.j_step))
+            values = results[:, number][(slice(None), *source)]
+            place = targets[(slice(None), *target)]
+            if bias is None:
+                place[...] = values
+            else:
+                np.add(values, bias.reshape(-1, *(1,) * len(phase)), out=place)
+
+
+def _lengths(parameters: Parameters) -> tuple[int, ...]:
+    return tuple(map(int, str(parameters["block"]).split("x")))
+
+
+@functools.lru_cache(maxsize=1024)
+def _cost(problem: Problem, machine: Machine) -> Cost:
+    item = problem.dtype.itemsize
+    common = [math.gcd(s, d) for s, d in zip(problem.stride, problem.dilation, strict=True)]
+    steps = [s // g for s, g in zip(problem.stride, common, strict=True)]
+    phases = [d // g for d, g in zip(problem.dilation, common, strict=True)]
+    # Of one phase: what the longest needs, dense.
+    needed = [
+        (-(-out // phase) - 1) * step + kernel
+        for out, phase, step, kernel in zip(
+            problem.output_size, phases, steps, problem.kernel, strict=True
+        )
+    ]
+    best: tuple[float, tuple[int, ...], int, int] | None = None
+    for block in itertools.product(
+        *(_candidates(n, k) for n, k in zip(needed, problem.kernel, strict=True))
+    ):
+        seconds, batch, together = _time(problem, machine, block, steps, phases)
+        if best is None or seconds < best[0]:
+            best = seconds, block, batch, together
+    assert best is not None
+    seconds, block, batch, together = best
+    points = math.prod(block)
+    rows = together * batch * (problem.group_inputs + problem.group_outputs)
+    helping = machine.threads
+    spectra = points * problem.out_channels * problem.group_inputs * item
+    unit = float(np.finfo(problem.dtype).eps) / 2
+    return Cost(
+        seconds=seconds,
+        workspace_bytes=helping * 2 * rows * points * item + spectra,
+        relative_error=8 * unit * (math.log2(points) + math.sqrt(problem.group_inputs)),
+        parameters={
+            "block": "x".join(map(str, block)),
+            "batch": batch,
+            "groups": together,
+        },
+    )
+
+
+def _candidates(needed: int, kernel: int) -> list[int]:
+    """Block lengths worth a try: the whole axis, and powers of two well above the kernel."""
+    whole = transforms.fast_length(needed)
+    least = 1 << max(5, (2 * kernel - 1).bit_length() - 1)
+    powers = itertools.takewhile(lambda n: n < whole, (least << shift for shift in range(8)))
+    return [*(n for n in powers if n >= kernel), whole]
+
+
+def _time(
+    problem: Problem,
+    machine: Machine,
+    block: tuple[int, ...],
+    steps: list[int],
+    phases: list[int],
+) -> tuple[float, int, int]:
+    real = problem.dtype.itemsize // (2 if problem.is_complex else 1)
+    scale = real / 4 * (2.2 if problem.is_complex else 1)
+    points = math.prod(block)
+    blocks = problem.batch * problem.groups
+    last = 1
+    for axis, n in enumerate(block):
+        kept = (n - problem.kernel[axis]) // steps[axis] + 1
+        last = math.ceil(math.ceil(problem.output_size[axis] / phases[axis]) / kept)
+        blocks *= phases[axis] * last
+    channels = max(problem.group_inputs, problem.group_outputs)
+    held = points * problem.dtype.itemsize * channels
+    batch = max(1, min(last, _BATCH_BYTES // held))
+    together = max(1, min(problem.groups, _BATCH_BYTES // (held * batch)))
+    rows = problem.group_inputs + problem.group_outputs
+    spill = 1.6 if 2 * held * batch * together > machine.cache_bytes else 1.0
+    transform = scale * spill * points * math.log2(points) / machine.fft_rate
+    pairs = problem.group_inputs * problem.group_outputs
+    mixing = scale * points * pairs * (1.2 if problem.group_inputs > 1 else 1.0) / 4e9
+    copies = 2 * problem.dtype.itemsize * points * rows / machine.copy_rate
+    if problem.group_inputs > 1:
+        copies *= 3
+    one = rows * transform + mixing + copies
+    items = blocks / (batch * together)
+    padded = math.ceil(last / batch) * batch / last
+    total = blocks * padded * one + items * (machine.chunk_seconds + 20e-6)
+    spectra = problem.groups * pairs * (transform + copies / rows)
+    helping = max(1, min(machine.threads, int(items)))
+    return 4 * machine.call_seconds + spectra + total / helping, batch, together
+
+
+register(OverlapSave())

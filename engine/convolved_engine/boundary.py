@@ -1,0 +1,95 @@
+"""Boundaries other than zeros: the signal is extended before it is convolved.
+
+Zeros cost no copy: they stay with the problem, and algorithms never read them. The words are
+those of `numpy.pad`, and so are the values, however far the padding reaches beyond the signal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["extend", "remaining"]
+
+Pads = tuple[tuple[int, int], ...]
+
+
+def remaining(pads: Sequence[tuple[int, int]], boundary: Sequence[str | float]) -> Pads:
+    """The zeros that `extend` leaves to the algorithm.
+
+    A corner belongs to the last of its axes, as in `numpy.pad`; zeros before an axis padded by
+    another number must therefore be written out.
+
+    >>> remaining(((1, 1), (2, 2)), ("zeros", "edge"))
+    ((1, 1), (0, 0))
+    """
+    left: list[tuple[int, int]] = []
+    for axis, (pair, word) in enumerate(zip(pads, boundary, strict=True)):
+        later = zip(pads[axis + 1 :], boundary[axis + 1 :], strict=True)
+        covered = any(
+            any(other) and not isinstance(value, str) and value != 0 for other, value in later
+        )
+        left.append(pair if word in ("zeros", 0) and not covered else (0, 0))
+    return tuple(left)
+
+
+def extend(
+    x: NDArray[Any], pads: Sequence[tuple[int, int]], boundary: Sequence[str | float]
+) -> NDArray[Any]:
+    """Return x with padding on its last len(pads) axes, but for what `remaining` leaves out.
+
+    Args:
+        x: (..., *spatial).
+        pads: samples before and after on each spatial axis.
+        boundary: for each spatial axis "zeros", a number, "reflect", "symmetric", "edge" or
+            "wrap".
+
+    Returns:
+        x itself where nothing is to be added, else a new C-contiguous array of its dtype.
+
+    >>> extend(np.arange(4.0), ((2, 5),), ("reflect",))
+    array([2., 1., 0., 1., 2., 3., 2., 1., 0., 1., 2.])
+    """
+    left = remaining(pads, boundary)
+    added = [(0, 0) if kept != (0, 0) else pair for kept, pair in zip(left, pads, strict=True)]
+    if not any(map(any, added)):
+        return x
+    outer = x.ndim - len(pads)
+    sizes = x.shape[outer:]
+    out = np.empty(
+        x.shape[:outer]
+        + tuple(before + n + after for n, (before, after) in zip(sizes, added, strict=True)),
+        x.dtype,
+    )
+    inner = [slice(before, before + n) for n, (before, _) in zip(sizes, added, strict=True)]
+    out[(slice(None),) * outer + tuple(inner)] = x
+    for axis, ((before, after), word) in enumerate(zip(added, boundary, strict=True)):
+        n = sizes[axis]
+        rows = np.moveaxis(
+            out[(slice(None),) * (outer + axis + 1) + tuple(inner[axis + 1 :])], outer + axis, 0
+        )
+        for begin, end in ((0, before), (before + n, before + n + after)):
+            if end == begin:
+                continue
+            if isinstance(word, str) and word != "zeros":
+                rows[begin:end] = rows[before + _source(word, begin - before, end - before, n)]
+            else:
+                rows[begin:end] = 0 if word == "zeros" else word
+    return out
+
+
+def _source(word: str, begin: int, end: int, n: int) -> NDArray[np.int64]:
+    """Which of n samples stand at the positions begin..end around them."""
+    position = np.arange(begin, end)
+    if word == "edge" or n == 1:
+        return np.clip(position, 0, n - 1)
+    if word == "wrap":
+        return position % n
+    if word == "symmetric":
+        folded = position % (2 * n)
+        return np.minimum(folded, 2 * n - 1 - folded)
+    folded = position % (2 * n - 2)
+    return np.minimum(folded, 2 * n - 2 - folded)

@@ -1,0 +1,1 @@
+"""Compiled kernels. Nothing is compiled before it is first called."""

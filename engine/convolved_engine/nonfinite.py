@@ -1,0 +1,1 @@
+"""NaN and Inf stay where direct convolution would leave them."""

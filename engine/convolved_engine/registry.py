@@ -1,0 +1,140 @@
+"""The register of algorithms, and what an algorithm is.
+
+An algorithm is one module in `convolved_engine.algorithms` that ends with
+`register(ItsClass())`. From then on the planner considers it and every test and benchmark covers
+it. It answers four questions about a `Problem`:
+
+- `supports(problem)`: None if it can, else the reason in words, which the plan prints;
+- `cost(problem, machine)`: predicted seconds, workspace, an error bound, and the parameters that
+  it would run with;
+- `form(problem, parameters)`: the key of the prepared weight; problems of equal form and equal
+  weight share one `Runnable`;
+- `prepare(problem, weight, bias, parameters)`: a `Runnable`, which computes.
+
+A `Runnable` is called with x (batch, in_channels, *size) and out (batch, out_channels,
+*output_size), both C-contiguous in the problem's dtype; out is overwritten. Batch and size may
+differ from those of the problem that it was prepared for. It may be called by several threads at
+once. How many threads one call uses never changes a bit of the result.
+
+The law of `cut_invariant` algorithms, on which streams rest: an output's bits depend on nothing
+but the weights, the bias and its own receptive field; not on its position, the length of the
+signal, or the parameters `threads` and batch. An algorithm that works on a fixed grid states its
+`grid` instead: each block of `grid` outputs, counted from output 0, depends on the inputs that
+the block reads and on nothing else.
+
+Algorithms never import the planner.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from convolved_engine.machine import Machine
+from convolved_engine.problem import Problem
+from convolved_vocabulary.errors import InvalidArgument
+
+__all__ = ["Algorithm", "Cost", "Parameters", "Runnable", "algorithm", "algorithms", "register"]
+
+Parameters = Mapping[str, int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run is predicted to take.
+
+    Attributes:
+        seconds: of one run with a prepared weight.
+        workspace_bytes: memory beyond input, output and weight; the prepared weight is in it.
+        relative_error: bound on max|error| / (sum|w| * max|x| + |bias|); 0 where exact.
+        parameters: what it would run with.
+    """
+
+    seconds: float
+    workspace_bytes: int
+    relative_error: float
+    parameters: Parameters = field(default_factory=dict)
+
+
+class Runnable(ABC):
+    """A prepared convolution: weights in the form that the algorithm reads.
+
+    Attributes:
+        nbytes: what it holds in memory.
+        grid: outputs along the last axis that are computed as one block, counted from output 0;
+            1 where every output stands alone.
+    """
+
+    nbytes: int
+    grid: int = 1
+
+    @abstractmethod
+    def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
+        """Compute `out` from `x` with at most `threads` threads (None: the setting)."""
+
+
+class Algorithm(ABC):
+    """One way to compute convolutions.
+
+    Attributes:
+        name: the word by which users ask for it.
+        cut_invariant: whether it keeps the law of the module's docstring.
+    """
+
+    name: ClassVar[str]
+    cut_invariant: ClassVar[bool] = False
+
+    @abstractmethod
+    def supports(self, problem: Problem) -> str | None:
+        """None if it can compute `problem`, else why not."""
+
+    @abstractmethod
+    def cost(self, problem: Problem, machine: Machine) -> Cost:
+        """What `problem`, which it supports, would take on `machine`."""
+
+    @abstractmethod
+    def form(self, problem: Problem, parameters: Parameters) -> Hashable:
+        """The key of the prepared weight."""
+
+    @abstractmethod
+    def prepare(
+        self,
+        problem: Problem,
+        weight: NDArray[Any],
+        bias: NDArray[Any] | None,
+        parameters: Parameters,
+    ) -> Runnable:
+        """Bring `weight` into the form that this algorithm reads."""
+
+
+_ALGORITHMS: dict[str, Algorithm] = {}
+
+
+def register(added: Algorithm) -> None:
+    """Make an algorithm known to the planner, the tests and the benchmarks."""
+    _ALGORITHMS[added.name] = added
+
+
+def algorithms() -> tuple[Algorithm, ...]:
+    """Every registered algorithm, in the order of registration."""
+    importlib.import_module("convolved_engine.algorithms")
+    return tuple(_ALGORITHMS.values())
+
+
+def algorithm(name: str) -> Algorithm:
+    """The algorithm of that name.
+
+    >>> algorithm("direct").cut_invariant
+    True
+    """
+    known = {each.name: each for each in algorithms()}
+    if name not in known:
+        raise InvalidArgument(
+            "algorithm", repr(name), "one of " + ", ".join(map(repr, known)) + ", or None to choose"
+        )
+    return known[name]
