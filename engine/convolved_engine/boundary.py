@@ -37,15 +37,19 @@ def remaining(pads: Sequence[tuple[int, int]], boundary: Sequence[str | float]) 
 
 
 def extend(
-    x: NDArray[Any], pads: Sequence[tuple[int, int]], boundary: Sequence[str | float]
+    x: NDArray[Any],
+    pads: Sequence[tuple[int, int]],
+    boundary: Sequence[str | float],
+    left: Pads | None = None,
 ) -> NDArray[Any]:
-    """Return x with padding on its last len(pads) axes, but for what `remaining` leaves out.
+    """Return x with padding on its last len(pads) axes, but for the zeros in `left`.
 
     Args:
         x: (..., *spatial).
         pads: samples before and after on each spatial axis.
         boundary: for each spatial axis "zeros", a number, "reflect", "symmetric", "edge" or
             "wrap".
+        left: the zeros that are not written; None for what `remaining` says.
 
     Returns:
         x itself where nothing is to be added, else a new C-contiguous array of its dtype.
@@ -53,7 +57,7 @@ def extend(
     >>> extend(np.arange(4.0), ((2, 5),), ("reflect",))
     array([2., 1., 0., 1., 2., 3., 2., 1., 0., 1., 2.])
     """
-    left = remaining(pads, boundary)
+    left = remaining(pads, boundary) if left is None else left
     added = [(0, 0) if kept != (0, 0) else pair for kept, pair in zip(left, pads, strict=True)]
     if not any(map(any, added)):
         return x

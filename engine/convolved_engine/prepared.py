@@ -9,20 +9,31 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, Protocol, TypeVar, cast
 
 from numpy.typing import NDArray
 
 from .planner import Choice
 from .registry import Runnable
 
-__all__ = ["PreparedWeights"]
+__all__ = ["Prepared", "PreparedWeights"]
+
+
+class Prepared(Protocol):
+    """Anything that knows how many bytes it holds."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+
+
+Kept = TypeVar("Kept", bound=Prepared)
 
 
 class PreparedWeights:
-    """Runnables by (identity, form), the longest unused given up first; safe among threads.
+    """Prepared weights by (identity, form), the longest unused given up first; safe among threads.
 
     Args:
         max_bytes: what all together may hold; a larger single one is handed out, not kept.
@@ -31,8 +42,8 @@ class PreparedWeights:
     def __init__(self, max_bytes: int = 256 << 20) -> None:
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Runnable] = OrderedDict()
-        self._making: dict[Hashable, Future[Runnable]] = {}
+        self._kept: OrderedDict[Hashable, Prepared] = OrderedDict()
+        self._making: dict[Hashable, Future[Any]] = {}
         self._nbytes = 0
 
     @property
@@ -56,23 +67,36 @@ class PreparedWeights:
             identity: names weight and bias for good; None prepares them for this call alone.
         """
         problem, parameters = choice.problem, choice.cost.parameters
-        if identity is None:
+
+        def make() -> Runnable:
             return choice.algorithm.prepare(problem, weight, bias, parameters)
-        key = (identity, choice.algorithm.form(problem, parameters))
+
+        return self.get_or_make(identity, choice.algorithm.form(problem, parameters), make)
+
+    def get_or_make(
+        self, identity: Hashable | None, form: Hashable, make: Callable[[], Kept]
+    ) -> Kept:
+        """What is kept under identity and form, made now if it is not; None keeps nothing.
+
+        Several threads that ask at once wait for one of them to make it.
+        """
+        if identity is None:
+            return make()
+        key = (identity, form)
         with self._lock:
-            found = self._kept.get(key)
+            found = cast(Kept | None, self._kept.get(key))
             if found is not None:
                 self._kept.move_to_end(key)
                 return found
             making = self._making.get(key)
-            mine: Future[Runnable] | None = None
+            mine: Future[Any] | None = None
             if making is None:
                 mine = self._making[key] = Future()
         if mine is None:
             assert making is not None
-            return making.result()
+            return cast(Kept, making.result())
         try:
-            made = choice.algorithm.prepare(problem, weight, bias, parameters)
+            made = make()
         except BaseException as error:
             with self._lock:
                 del self._making[key]
@@ -90,7 +114,7 @@ class PreparedWeights:
             for key in [key for key in self._kept if key[0] == identity]:  # type: ignore[index]
                 self._nbytes -= self._kept.pop(key).nbytes
 
-    def _keep(self, key: Hashable, made: Runnable) -> None:
+    def _keep(self, key: Hashable, made: Prepared) -> None:
         if made.nbytes > self.max_bytes:
             return
         self._kept[key] = made

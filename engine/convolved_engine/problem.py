@@ -12,13 +12,15 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from convolved_vocabulary.errors import InvalidArgument
 
-__all__ = ["DTYPES", "Problem"]
+__all__ = ["DTYPES", "Accuracy", "Problem"]
+
+Accuracy = Literal["fast", "strict"]
 
 DTYPES: tuple[np.dtype[Any], ...] = tuple(
     np.dtype(name) for name in ("float32", "float64", "complex64", "complex128", "int32", "int64")
@@ -62,7 +64,7 @@ class Problem:
     pads: tuple[tuple[int, int], ...]
     dtype: np.dtype[Any]
     flip: bool = False
-    accuracy: str = "fast"
+    accuracy: Accuracy = "fast"
     has_bias: bool = False
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class Problem:
         pads: tuple[tuple[int, int], ...] | None = None,
         groups: int = 1,
         flip: bool = False,
-        accuracy: str = "fast",
+        accuracy: Accuracy = "fast",
         has_bias: bool = False,
     ) -> Problem:
         """The problem of an input of `shape` and a weight of `weight_shape`, both complete."""

@@ -77,20 +77,21 @@ def _fill_slab(
                         begin = c0 + phase
                         low = max(0, -(begin // g.column_stride))
                         high = -((begin - g.in_columns) // g.column_stride)
-                        low, high = min(low, n), min(max(high, 0), n)
-                        if outside or high <= low:
-                            slab[at : at + n] = 0
+                        low, high = min(low, n), max(min(low, n), min(high, n))
+                        if outside:
+                            low = high = n
+                        for i in range(low):
+                            slab[at + i] = 0
+                        first = (line + begin) * g.parts + part
+                        step = g.column_stride * g.parts
+                        if step == 1:
+                            for i in range(low, high):
+                                slab[at + i] = x[first + i]
                         else:
-                            slab[at : at + low] = 0
-                            if g.column_stride == 1 and g.parts == 1:
-                                first = line + begin + low
-                                slab[at + low : at + high] = x[first : first + high - low]
-                            else:
-                                step = g.column_stride * g.parts
-                                first = (line + begin) * g.parts + part
-                                for i in range(low, high):
-                                    slab[at + i] = x[first + i * step]
-                            slab[at + high : at + n] = 0
+                            for i in range(low, high):
+                                slab[at + i] = x[first + i * step]
+                        for i in range(high, n):
+                            slab[at + i] = 0
                         at += g.segment
 
 
