@@ -1,4 +1,8 @@
-"""How a layer moves along its axes, as Axis messages."""
+"""How a layer moves along its axes, as Axis messages.
+
+Numbers are checked by the vocabulary when the layer is made, so that its words are the same from
+wherever they come; here is refused only what the vocabulary could not even say.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +11,11 @@ from dataclasses import dataclass
 
 from convolved.v1 import convolution_pb2 as pb
 from convolved_vocabulary import InvalidArgument
-from convolved_vocabulary.checks import finite_number, integer
 
 from .fields import located
 from .reasons import UnknownField
 
-__all__ = ["Axes", "decode_axes", "encode_axes"]
+__all__ = ["Axes", "axis_field", "decode_axes", "encode_axes"]
 
 _BOUNDARIES = {
     "zeros": pb.BOUNDARY_ZEROS,
@@ -24,6 +27,7 @@ _BOUNDARIES = {
 _BOUNDARY_WORDS = {number: word for word, number in _BOUNDARIES.items()} | {
     pb.BOUNDARY_UNSPECIFIED: "zeros"
 }
+_LARGEST = 1 << 40
 _MODES = {
     pb.PADDING_MODE_UNSPECIFIED: "valid",
     pb.PADDING_MODE_VALID: "valid",
@@ -114,50 +118,61 @@ def decode_axes(
     if messages and len(messages) != rank:
         with located(f"{path}.axes"):
             raise InvalidArgument("axes", f"{len(messages)} axes", f"{rank}, or none at all")
-    strides, dilations, padding, boundary, extra = [], [], [], [], []
-    for index, axis in enumerate(messages or [pb.Axis()] * rank):
-        where = f"{path}.axes[{index}]"
-        strides.append(default[index] if default else 1)
-        if axis.HasField("stride"):
-            with located(f"{where}.stride"):
-                strides[-1] = integer("stride", axis.stride, 1)
-        with located(f"{where}.dilation"):
-            dilations.append(
-                integer("dilation", axis.dilation, 1) if axis.HasField("dilation") else 1
-            )
-        padding.append(_padding(axis, where, modes))
-        boundary.append(_boundary(axis, where, boundaries))
-        with located(f"{where}.output_padding"):
-            extra.append(integer("output_padding", axis.output_padding, 0))
-            if axis.output_padding and not output_padding:
+    axes = list(enumerate(messages or [pb.Axis()] * rank))
+    for index, axis in axes:
+        if axis.output_padding and not output_padding:
+            with located(f"{path}.axes[{index}].output_padding"):
                 raise InvalidArgument(
                     "output_padding", axis.output_padding, "0: only conv_transpose has it"
                 )
-    return Axes(tuple(strides), tuple(dilations), tuple(padding), tuple(boundary), tuple(extra))
+    return Axes(
+        stride=tuple(_stride(axis, default[index] if default else 1) for index, axis in axes),
+        dilation=tuple(axis.dilation if axis.HasField("dilation") else 1 for _, axis in axes),
+        padding=tuple(_padding(axis, f"{path}.axes[{index}]", modes) for index, axis in axes),
+        boundary=tuple(
+            _boundary(axis, f"{path}.axes[{index}]", boundaries) for index, axis in axes
+        ),
+        output_padding=tuple(axis.output_padding for _, axis in axes),
+    )
+
+
+def axis_field(messages: Sequence[pb.Axis], argument: str) -> str:
+    """The field, below its layer, whose number the vocabulary refused as `argument`."""
+    for index, axis in enumerate(messages):
+        for field, value, least in (
+            ("stride", _stride(axis, 1), 1),
+            ("dilation", axis.dilation if axis.HasField("dilation") else 1, 1),
+            ("pads.before", axis.pads.before, 0),
+            ("pads.after", axis.pads.after, 0),
+            ("output_padding", axis.output_padding, 0),
+        ):
+            of = "padding" if field.startswith("pads") else field
+            if of == argument and not least <= value <= _LARGEST:
+                return f"axes[{index}].{field}"
+    return "axes"
+
+
+def _stride(axis: pb.Axis, default: int) -> int:
+    return axis.stride if axis.HasField("stride") else default
 
 
 def _padding(axis: pb.Axis, where: str, modes: bool) -> str | tuple[int, int]:
-    kind = axis.WhichOneof("padding")
-    if kind == "mode":
-        with located(f"{where}.mode"):
-            if axis.mode not in _MODES:
-                raise UnknownField("padding", f"mode {axis.mode}", "one of PaddingMode")
-            if not modes:
-                raise InvalidArgument(
-                    "padding", repr(_MODES[axis.mode]), "numbers: only a conv has modes"
-                )
-        return _MODES[axis.mode]
-    with located(f"{where}.pads.before"):
-        before = integer("padding", axis.pads.before, 0)
-    with located(f"{where}.pads.after"):
-        after = integer("padding", axis.pads.after, 0)
-    return before, after
+    if axis.WhichOneof("padding") != "mode":
+        return axis.pads.before, axis.pads.after
+    with located(f"{where}.mode"):
+        if axis.mode not in _MODES:
+            raise UnknownField("padding", f"mode {axis.mode}", "one of PaddingMode")
+        if not modes:
+            raise InvalidArgument(
+                "padding", repr(_MODES[axis.mode]), "numbers: only a conv has modes"
+            )
+    return _MODES[axis.mode]
 
 
 def _boundary(axis: pb.Axis, where: str, allowed: bool) -> str | float:
     with located(f"{where}.boundary"):
         if axis.boundary == pb.BOUNDARY_CONSTANT:
-            word: str | float = finite_number("boundary", axis.boundary_value)
+            word: str | float = axis.boundary_value
         elif axis.boundary not in _BOUNDARY_WORDS:
             raise UnknownField("boundary", f"boundary {axis.boundary}", "one of Boundary")
         else:

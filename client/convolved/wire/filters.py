@@ -1,7 +1,7 @@
 """Filters as messages; `decode_filter` is the exact inverse of `encode_filter`.
 
 Padding is written in numbers: modes have been resolved when a layer was made, and stand for the
-same numbers. Every number is checked where it stands, so that errors name the very field.
+same numbers. Values are checked by the vocabulary, in its words; the codec adds the field.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from convolved_vocabulary import (
     Layer,
     Pool,
 )
-from convolved_vocabulary.checks import integer
 from convolved_vocabulary.layers.activation import ACTIVATIONS
 
-from .axes import decode_axes, encode_axes
+from .axes import axis_field, decode_axes, encode_axes
 from .fields import located
 from .tensors import announce_tensor, decode_shape, decode_tensor, encode_tensor, is_announced
 
@@ -194,11 +193,14 @@ class _Reader:
             raise InvalidArgument(
                 "kind", "a layer of no kind", "conv, conv_transpose, activation, pool or affine"
             )
-        inside = f"{path}.{kind}"
+        inner, inside = getattr(message, kind), f"{path}.{kind}"
         try:
-            return getattr(self, kind)(getattr(message, kind), inside)  # type: ignore[no-any-return]
+            return getattr(self, kind)(inner, inside)  # type: ignore[no-any-return]
         except InvalidArgument as error:
-            with located(f"{inside}.{_FIELDS.get(error.argument, error.argument)}"):
+            field = _FIELDS.get(error.argument, error.argument)
+            if field == "axes":
+                field = axis_field(inner.axes, error.argument)
+            with located(f"{inside}.{field}"):
                 raise
 
     def conv(self, message: pb.Conv, path: str) -> Conv:
@@ -210,7 +212,7 @@ class _Reader:
             stride=axes.stride,
             padding=axes.padding,
             dilation=axes.dilation,
-            groups=_groups(message, path),
+            groups=_groups(message),
             boundary=axes.boundary,
             flip=message.flip,
         )
@@ -225,7 +227,7 @@ class _Reader:
             padding=axes.pads,
             output_padding=axes.output_padding,
             dilation=axes.dilation,
-            groups=_groups(message, path),
+            groups=_groups(message),
         )
 
     def activation(self, message: pb.Activation, path: str) -> Activation:
@@ -271,9 +273,8 @@ class _Reader:
         return array
 
 
-def _groups(message: pb.Conv | pb.ConvTranspose, path: str) -> int:
-    with located(f"{path}.groups"):
-        return integer("groups", message.groups, 1) if message.HasField("groups") else 1
+def _groups(message: pb.Conv | pb.ConvTranspose) -> int:
+    return message.groups if message.HasField("groups") else 1
 
 
 def _word(words: dict[str, Any], number: int, path: str) -> str:

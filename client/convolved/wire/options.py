@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from convolved.v1 import convolution_pb2 as pb
 from convolved_vocabulary import InvalidArgument, Options
-from convolved_vocabulary.checks import integer
 
 from .fields import join, located
 from .reasons import UnknownField
@@ -48,11 +47,13 @@ def decode_options(message: pb.ComputeOptions, path: str = "options") -> Options
     dtype = None
     if message.output_type != pb.DATA_TYPE_UNSPECIFIED:
         dtype = numpy_dtype(message.output_type, join(path, "output_type"), "output_dtype")
-    limit = None
-    if message.memory_limit_bytes:
-        with located(join(path, "memory_limit_bytes")):
-            limit = integer("memory_limit_bytes", message.memory_limit_bytes, 1)
     if message.algorithm == "auto":
         with located(join(path, "algorithm")):
             raise InvalidArgument("algorithm", "'auto'", "an algorithm's name, or nothing")
-    return Options(_WORDS[message.accuracy], message.algorithm or "auto", dtype, limit)
+    with located(join(path, "memory_limit_bytes")):
+        return Options(
+            _WORDS[message.accuracy],
+            message.algorithm or "auto",
+            dtype,
+            message.memory_limit_bytes or None,
+        )

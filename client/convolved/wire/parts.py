@@ -72,7 +72,7 @@ def parts(arrays: Iterable[NDArray[Any]]) -> Iterator[PartFrame]:
     """
     for number, array in enumerate(arrays):
         flat = np.ascontiguousarray(array).reshape(-1)
-        raw = memoryview(little_endian(flat).view(np.uint8))
+        raw = little_endian(flat).view(np.uint8).data
         for begin in range(0, len(raw), BLOCK_BYTES):
             yield PartFrame(number, begin, raw[begin : begin + BLOCK_BYTES])
 
