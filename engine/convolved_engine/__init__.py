@@ -1,1 +1,21 @@
-"""The engine: computes what the vocabulary describes and knows nothing of the wire."""
+"""The engine: convolution of arrays and streams in this process.
+
+It knows nothing of servers and clients. `apply`, `stream`, `plan` and the plain functions are
+what users call; `apply_arranged` and `open_stream` are what a server calls.
+"""
+
+from convolved_engine.apply import apply, apply_arranged, plan
+from convolved_engine.functions import conv, convolve, correlate
+from convolved_engine.stream import Stream, open_stream, stream
+
+__all__ = [
+    "Stream",
+    "apply",
+    "apply_arranged",
+    "conv",
+    "convolve",
+    "correlate",
+    "open_stream",
+    "plan",
+    "stream",
+]

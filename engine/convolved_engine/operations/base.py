@@ -1,0 +1,46 @@
+"""What an operation is: one layer, made ready for signals of one type.
+
+`apply` runs operations over whole signals, a stream opens each of them along time. Both use the
+same prepared algorithms.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from numpy.typing import NDArray
+
+from convolved_engine.streaming.base import LayerStream
+from convolved_vocabulary import Candidate, SignalType
+
+__all__ = ["Operation"]
+
+
+class Operation(ABC):
+    """One layer for signals of one type.
+
+    Attributes:
+        output: the type of what comes out.
+    """
+
+    output: SignalType
+
+    @abstractmethod
+    def run(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Apply the layer to x (batch, channels, *spatial); `x` is left as it is."""
+
+    @abstractmethod
+    def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
+        """The problem in words, the way that would be taken for `shape`, and the others."""
+
+    @abstractmethod
+    def stream(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
+        """Open the layer along time.
+
+        Args:
+            frame: (batch, channels, *size) of the input, without time.
+            block: input samples that come at a time, as far as is known.
+            total: the length of the whole input where it is known; outputs may then be held
+                back to work in larger blocks.
+        """

@@ -1,0 +1,186 @@
+"""The Conv layer: from signal and boundary to a Problem, and from there to an algorithm."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convolved_engine import boundary, planner
+from convolved_engine.operations.base import Operation
+from convolved_engine.planner import Choice
+from convolved_engine.prepared import PreparedWeights
+from convolved_engine.problem import Problem
+from convolved_engine.registry import Runnable
+from convolved_engine.streaming.adapted import AdaptedStream
+from convolved_engine.streaming.base import LayerStream
+from convolved_engine.streaming.partitioned import (
+    PartitionedResponse,
+    PartitionedStream,
+    partition_length,
+)
+from convolved_engine.streaming.windowed import WindowedStream
+from convolved_vocabulary import Candidate, Conv, IntegerOverflow, Options, SignalType
+from convolved_vocabulary.dtypes import computing_dtype
+from convolved_vocabulary.layers.linear import largest_sum
+
+__all__ = ["Convolution", "prepared_weights"]
+
+prepared_weights = PreparedWeights()
+"""The one cache of prepared weights of this process."""
+
+Pads = tuple[tuple[int, int], ...]
+_WHOLE_BLOCK = 1 << 17
+
+
+class Convolution(Operation):
+    """A `Conv` layer for signals of one type.
+
+    Args:
+        layer: the layer.
+        signal: the type of what comes in.
+        options: the wishes of the caller.
+        identity: under which the prepared weights are kept for the next call; None to keep
+            nothing.
+    """
+
+    def __init__(
+        self, layer: Conv, signal: SignalType, options: Options, identity: Hashable | None
+    ) -> None:
+        self._layer, self._signal = layer, signal
+        self._options, self._identity = options, identity
+        self.output = layer.output_type(signal)
+        self._dtype = computing_dtype(self.output.dtype)
+        self._weight = layer.weight.astype(self._dtype, copy=False)
+        bias = layer.bias
+        self._bias = None if bias is None else bias.astype(self._dtype, copy=False)
+        self._zeros = boundary.remaining(layer.pads, layer.boundary)
+
+    def run(self, x: NDArray[Any]) -> NDArray[Any]:
+        """See `Operation`."""
+        layer = self._layer
+        extended = boundary.extend(self._enter(x), layer.pads, layer.boundary, self._zeros)
+        choice = self._choose(extended.shape, self._zeros)
+        return self._leave(self._compute(choice, self._prepare(choice), extended))
+
+    def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
+        """See `Operation`."""
+        choice = self._choose(self._extended(shape), self._zeros)
+        return str(choice.problem), choice.chosen, choice.rejected
+
+    def stream(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
+        """See `Operation`."""
+        inner = self._partitioned(frame, block) if total is None else None
+        if inner is None:
+            inner = self._windowed(frame, block, total)
+        return AdaptedStream(inner, self._enter_block, self._leave)
+
+    def _partitioned(self, frame: tuple[int, ...], block: int) -> LayerStream | None:
+        """Long responses in the frequency domain, where that is wished and pays."""
+        if self._options.algorithm not in ("auto", "overlap_save"):
+            return None
+        length = partition_length(self._layer, self._dtype, block)
+        if not length or self._options.accuracy == "strict":
+            return None
+
+        def make() -> PartitionedResponse:
+            taps = self._weight if self._layer.flip else self._weight[..., ::-1]
+            return PartitionedResponse(taps, self._bias, self._layer.groups, length)
+
+        form = ("partitioned", length, self._dtype)
+        response = prepared_weights.get_or_make(self._identity, form, make)
+        return PartitionedStream(response, frame[0], *self._layer.pads[-1])
+
+    def _windowed(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
+        """An algorithm over history and block, pinned with its parameters for good."""
+        time = self._layer.axes(self._layer.rank)[-1]
+        across = self._extended((*frame, 1))[:-1]
+        samples = block or 1 if total is None else min(total, _WHOLE_BLOCK)
+        shape = (*across, samples + time.extent - 1)
+        choice = self._choose(shape, self._at_time(0, 0), cut_invariant=total is None)
+        runnable = self._prepare(choice)
+        grid = 1 if choice.algorithm.cut_invariant else runnable.grid
+        if grid == 1 and not choice.algorithm.cut_invariant:
+            choice = self._choose(shape, self._at_time(0, 0), cut_invariant=True)
+            runnable = self._prepare(choice)
+
+        def compute(x: NDArray[Any], zeros: tuple[int, int]) -> NDArray[Any]:
+            problem = dataclasses.replace(
+                choice.problem, size=x.shape[2:], pads=self._at_time(*zeros)
+            )
+            pinned = dataclasses.replace(choice, problem=problem)
+            return self._compute(pinned, self._prepare(pinned) if any(zeros) else runnable, x)
+
+        empty = np.empty((*choice.problem.output_shape[:-1], 0), self._dtype)
+        return WindowedStream(
+            time, across, self._dtype, compute, empty, choice.algorithm.name, grid
+        )
+
+    def _at_time(self, before: int, after: int) -> Pads:
+        """The zeros left to the algorithm, with these along time."""
+        return (*self._zeros[:-1], (before, after))
+
+    def _extended(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of a signal with all of its padding but the zeros left to the algorithm."""
+        added = [
+            0 if left == pair else sum(pair)
+            for pair, left in zip(self._layer.pads, self._zeros, strict=True)
+        ]
+        outer = len(shape) - len(added)
+        return (*shape[:outer], *(n + more for n, more in zip(shape[outer:], added, strict=True)))
+
+    def _choose(
+        self, shape: tuple[int, ...], zeros: Pads, *, cut_invariant: bool = False
+    ) -> Choice:
+        layer, wish = self._layer, self._options.algorithm
+        problem = Problem.of(
+            shape,
+            layer.weight.shape,
+            dtype=self._dtype,
+            stride=layer.stride,
+            dilation=layer.dilation,
+            pads=zeros,
+            groups=layer.groups,
+            flip=layer.flip,
+            accuracy=cast(Any, self._options.accuracy),
+            has_bias=layer.bias is not None,
+        )
+        return planner.plan(
+            problem,
+            algorithm=None if wish == "auto" else wish,
+            memory_limit=self._options.memory_limit_bytes,
+            cut_invariant=cut_invariant,
+        )
+
+    def _prepare(self, choice: Choice) -> Runnable:
+        return prepared_weights.get(choice, self._weight, self._bias, self._identity)
+
+    def _compute(self, choice: Choice, runnable: Runnable, x: NDArray[Any]) -> NDArray[Any]:
+        out = np.empty(choice.problem.output_shape, self._dtype)
+        runnable(np.ascontiguousarray(x), out)
+        return out
+
+    def _enter_block(self, block: NDArray[Any]) -> NDArray[Any]:
+        """A block of a stream as `run` would have it, but for what pads it along time."""
+        pads = (*self._layer.pads[:-1], (0, 0))
+        return boundary.extend(self._enter(block), pads, self._layer.boundary, self._at_time(0, 0))
+
+    def _enter(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Bring a signal to the dtype of computing; refuse integers whose sums have no room."""
+        if self._signal.is_integer and self._signal.magnitude is None and x.size:
+            peak = max(-int(x.min()), int(x.max()))
+            bound = largest_sum(self._layer.weight, tuple(range(1, x.ndim))) * peak
+            bound += largest_sum(self._layer.bias, ())
+            if self.output.is_integer and bound > np.iinfo(np.int64).max:
+                raise IntegerOverflow(
+                    "x",
+                    f"{x.dtype.name} samples up to {peak}, whose weighted sums may reach {bound}",
+                    "samples with sum|w| * max|x| below 2**63, or floating ones",
+                )
+        return x.astype(self._dtype, copy=False)
+
+    def _leave(self, out: NDArray[Any]) -> NDArray[Any]:
+        return out.astype(self.output.dtype, copy=False)

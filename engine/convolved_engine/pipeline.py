@@ -1,0 +1,147 @@
+"""A filter made ready for signals of one dtype: its operations in order.
+
+`apply` and `stream` are two ways to drive one pipeline; a plan is what it says about itself.
+Pipelines hold no weights of their own but those of the plain dtype; the algorithms' prepared
+forms live in one cache, bounded in bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convolved_engine.operations import Operation, operation_for
+from convolved_engine.streaming.base import LayerStream
+from convolved_vocabulary import Cancelled, Filter, LayerPlan, Options, Plan, SignalType
+
+__all__ = ["Pipeline", "pipeline_for"]
+
+
+class Pipeline:
+    """A filter for signals of one dtype.
+
+    Args:
+        filter: what to apply.
+        dtype: of the signals.
+        options: the wishes of the caller.
+        identity: under which prepared weights are kept; None to keep nothing.
+    """
+
+    def __init__(
+        self,
+        filter: Filter,
+        dtype: np.dtype[Any],
+        options: Options,
+        identity: Hashable | None = None,
+    ) -> None:
+        self.filter, self.dtype, self.options = filter, dtype, options
+        self.output_dtype = options.output_dtype or filter.output_dtype(dtype)
+        signals = (SignalType.of(dtype), *filter.output_types(dtype))
+        self.operations: tuple[Operation, ...] = tuple(
+            operation_for(layer, signal, options, None if identity is None else (identity, index))
+            for index, (layer, signal) in enumerate(zip(filter.layers, signals, strict=False))
+        )
+
+    def run(
+        self, signal: NDArray[Any], cancelled: Callable[[], bool] | None = None
+    ) -> NDArray[Any]:
+        """Apply the filter to a signal (batch, channels, *spatial).
+
+        Raises:
+            Cancelled: if `cancelled`, asked between layers, says so.
+        """
+        found = self.spread(np.ascontiguousarray(signal))
+        for operation in self.operations:
+            if cancelled is not None and cancelled():
+                raise Cancelled("the work was cancelled between two layers")
+            found = operation.run(found)
+        return self.gather(found, signal.shape[1]).astype(self.output_dtype, copy=False)
+
+    def plan(self, shape: Sequence[int]) -> Plan:
+        """Say what `run` would do for a signal (batch, channels, *spatial)."""
+        shapes = self.filter.shapes(shape)
+        steps = []
+        for index, operation in enumerate(self.operations):
+            problem, chosen, rejected = operation.plan(self._one_channel(shapes[index]))
+            steps.append(LayerPlan((index,), problem, chosen, rejected))
+        return Plan(
+            steps=tuple(steps),
+            output_shape=shapes[-1],
+            output_dtype=self.output_dtype,
+            receptive_field=self.filter.receptive_field,
+            multiply_adds=self.filter.multiply_adds(shape),
+            parameter_count=self.filter.parameter_count,
+        )
+
+    def open(
+        self, channels: int, size: tuple[int, ...], block: int, total: int | None
+    ) -> tuple[LayerStream, ...]:
+        """Open every layer along time for an input of `channels` and `size` a time step."""
+        frame = self._one_channel((1, channels, *size))
+        stages = []
+        for operation, layer in zip(self.operations, self.filter.layers, strict=True):
+            stages.append(operation.stream(frame, block, total))
+            across = layer.axes(self.filter.rank)
+            frame = (
+                frame[0],
+                layer.out_channels(frame[1]),
+                *(axis.output_length(n) for axis, n in zip(across, frame[2:], strict=False)),
+            )
+            block = max(1, block * across[-1].rate.numerator // across[-1].rate.denominator)
+            total = None if total is None else across[-1].output_length(total)
+        return tuple(stages)
+
+    def frame_shape(self, channels: int, size: tuple[int, ...]) -> tuple[int, ...]:
+        """(out_channels, *out_size) of one output time step."""
+        across = zip(self.filter.chains, size, strict=False)
+        return (
+            self.filter.out_channels(channels),
+            *(chain.output_length(n) for chain, n in across),
+        )
+
+    def spread(self, signal: NDArray[Any]) -> NDArray[Any]:
+        """Bring ([batch,] channels, *spatial) to (batch, channels, *spatial) of the layers."""
+        whole = signal if signal.ndim == self.filter.rank + 2 else signal[None]
+        return whole.reshape(self._one_channel(whole.shape))
+
+    def gather(self, found: NDArray[Any], channels: int) -> NDArray[Any]:
+        """Undo `spread` for an output made from `channels` channels."""
+        if not self.filter.per_channel:
+            return found
+        return found.reshape(found.shape[0] // channels, channels, *found.shape[2:])
+
+    def _one_channel(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        if not self.filter.per_channel:
+            return shape
+        return (shape[0] * shape[1], 1, *shape[2:])
+
+
+def pipeline_for(
+    filter: Filter, dtype: np.dtype[Any], options: Options, *, keep: bool = True
+) -> Pipeline:
+    """The pipeline of a filter; with `keep` the same one, and its weights, for the next call."""
+    if not keep:
+        return Pipeline(filter, dtype, options)
+    return _kept(filter.name, _ByName(filter), dtype, options)
+
+
+class _ByName:
+    """A filter that a cache may hold under its name alone."""
+
+    def __init__(self, filter: Filter) -> None:
+        self.filter = filter
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByName)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=64)
+def _kept(name: str, held: _ByName, dtype: np.dtype[Any], options: Options) -> Pipeline:
+    return Pipeline(held.filter, dtype, options, name)
