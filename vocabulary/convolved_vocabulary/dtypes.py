@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from .errors import IntegerOverflow, InvalidArgument
+from .words import shown
 
 __all__ = ["DTYPES", "SignalType", "as_array", "checked_dtype", "computing_dtype"]
 
@@ -38,13 +39,15 @@ def checked_dtype(argument: str, dtype: DTypeLike) -> np.dtype[Any]:
     dtype('float32')
     """
     try:
+        if dtype is None:
+            raise TypeError
         found = np.dtype(dtype)
-    except TypeError as error:
-        raise InvalidArgument(argument, f"{dtype!r}", _WANTED) from error
+    except (TypeError, ValueError):
+        raise InvalidArgument(argument, shown(dtype), _WANTED) from None
     native = found.newbyteorder("=")
     if native not in DTYPES:
-        raise InvalidArgument(argument, f"dtype {found.name}", _WANTED)
-    return native
+        raise InvalidArgument(argument, f"dtype {_words(found)}", _WANTED)
+    return DTYPES[DTYPES.index(native)]
 
 
 def as_array(argument: str, value: object) -> NDArray[Any]:
@@ -58,9 +61,17 @@ def as_array(argument: str, value: object) -> NDArray[Any]:
         value = value.data
     try:
         array = np.asarray(value)
-    except ValueError as error:
-        raise InvalidArgument(argument, "a ragged sequence", "a rectangular array") from error
+    except ValueError:
+        raise InvalidArgument(argument, "a ragged sequence", "a rectangular array") from None
+    if array.dtype == object:
+        kinds = sorted({type(entry).__name__ for entry in array.flat})
+        raise InvalidArgument(argument, f"dtype object ({', '.join(kinds[:3])})", _WANTED)
     return np.asarray(array, dtype=checked_dtype(argument, array.dtype), order="C")
+
+
+def _words(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype without the length of its text."""
+    return {"U": "str", "S": "bytes", "V": "void"}.get(dtype.kind, dtype.name)
 
 
 def computing_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -97,6 +108,19 @@ class SignalType:
         """Whether sums of these samples are exact integers (bool counts)."""
         return self.dtype.kind in "biu"
 
+    def holds(self, value: float) -> bool:
+        """Whether a sample of this dtype can have the real `value`, but for rounding.
+
+        >>> SignalType.of("uint8").holds(255.0), SignalType.of("uint8").holds(0.5)
+        (True, False)
+        """
+        if self.dtype == np.bool_:
+            return value in (0, 1)
+        if self.is_integer:
+            limits = np.iinfo(self.dtype)
+            return value.is_integer() and int(limits.min) <= int(value) <= int(limits.max)
+        return abs(value) <= float(np.finfo(self.dtype).max)
+
     def weighted(
         self, weight: np.dtype[Any], gain: int | None, constant: int, argument: str
     ) -> SignalType:
@@ -118,8 +142,7 @@ class SignalType:
                 return SignalType(np.result_type(self.dtype, np.complex64))
             return SignalType(self.dtype)
         if gain is None:
-            signal = np.dtype(np.int8) if self.dtype == np.bool_ else self.dtype
-            return SignalType(np.result_type(signal, weight))
+            return SignalType(np.result_type(self.dtype, weight))
         if self.magnitude is None:
             return SignalType(np.dtype(np.int64))
         bound = gain * self.magnitude + constant

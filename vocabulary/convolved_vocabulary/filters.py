@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from .canonical import canonical_form, filter_name
-from .checks import finite_number
+from .checks import finite_number, shape_of, truth
 from .dtypes import SignalType
-from .errors import ConvolvedError, InvalidArgument
-from .geometry import Chain, ReceptiveField
+from .errors import InvalidArgument
+from .geometry import AxisMap, Chain, ReceptiveField, Sliding
 from .layers import Layer
+from .words import counted, shown
 
-__all__ = ["Filter"]
+__all__ = ["AXES", "Filter"]
+
+AXES = ("depth", "height", "time")
+"""What the spatial axes are called; a filter of rank r has the last r of them."""
 
 
 @dataclass(frozen=True)
@@ -53,24 +57,34 @@ class Filter:
         per_channel: bool = False,
         sample_rate_hertz: float | None = None,
     ) -> None:
-        rate = sample_rate_hertz
-        if rate is not None:
-            rate = finite_number("sample_rate_hertz", rate)
-            if rate <= 0:
-                raise InvalidArgument("sample_rate_hertz", rate, "a positive number, or None")
         object.__setattr__(self, "layers", _checked_layers(layers))
-        object.__setattr__(self, "per_channel", bool(per_channel))
-        object.__setattr__(self, "sample_rate_hertz", rate)
-        channels = self._check_channels()
-        if per_channel and channels != (1, 1):
+        object.__setattr__(self, "per_channel", truth("per_channel", per_channel))
+        object.__setattr__(self, "sample_rate_hertz", _checked_rate(sample_rate_hertz))
+        first, last = self._check_channels()
+        if self.per_channel and first is None:
             raise InvalidArgument(
                 "per_channel",
-                f"True with a filter from {channels[0]} channels to {channels[1]}",
-                "a filter from one channel to one",
+                "True with layers that take any number of channels",
+                "False: they treat each channel by itself already",
+            )
+        if self.per_channel and (first, last) != (1, 1):
+            raise InvalidArgument(
+                "per_channel",
+                f"True with layers from {first} to {counted(last or 0, 'channel')}",
+                "layers from 1 channel to 1, or False",
             )
 
     def __hash__(self) -> int:
         return hash((self.layers, self.per_channel, self.sample_rate_hertz))
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.layers, self.per_channel, self.sample_rate_hertz)
 
     @cached_property
     def canonical(self) -> bytes:
@@ -142,18 +156,19 @@ class Filter:
 
     def shapes(self, shape: Sequence[int]) -> list[tuple[int, ...]]:
         """The shapes ([batch,] channels, *spatial) before the first layer and after each."""
-        given = tuple(int(length) for length in shape)
-        if len(given) - self.rank not in (1, 2) or any(length < 1 for length in given):
-            spatial = ", ".join(("time",) if self.rank == 1 else ("...", "time"))
+        given = shape_of("x", shape)
+        if len(given) - self.rank not in (1, 2) or 0 in given:
+            spatial = ", ".join(AXES[-self.rank :])
             raise InvalidArgument(
                 "x",
                 f"shape {given}",
-                f"(channels, {spatial}) or (batch, channels, {spatial}) with {self.rank} "
-                f"spatial {'axis' if self.rank == 1 else 'axes'} and nothing empty",
+                f"(channels, {spatial}) or (batch, channels, {spatial}), nothing empty",
             )
         *batch, channels = given[: -self.rank]
         if self.in_channels not in (None, channels):
-            raise InvalidArgument("x", f"{channels} channels", f"{self.in_channels} channels")
+            raise InvalidArgument(
+                "x", counted(channels, "channel"), counted(self.in_channels or 0, "channel")
+            )
         size = given[-self.rank :]
         found = [given]
         for index, layer in enumerate(self.layers):
@@ -162,11 +177,9 @@ class Filter:
             axes = layer.axes(self.rank)
             after = tuple(a.output_length(n) for a, n in zip(axes, size, strict=True))
             if 0 in after:
-                raise InvalidArgument(
-                    "x",
-                    f"spatial shape {size} before {_where(index, self.layers)}, whose kernel "
-                    "is larger than the padded signal",
-                    "a longer signal, a shorter kernel or more padding",
+                at = after.index(0)
+                raise _too_short(
+                    size[at], AXES[at - self.rank], axes[at], _where(index, self.layers)
                 )
             size = after
             found.append((*batch, channels, *size))
@@ -183,7 +196,10 @@ class Filter:
 
     def output_types(self, dtype: DTypeLike) -> tuple[SignalType, ...]:
         """The type of the signal after each layer."""
-        return _output_types(self, SignalType.of(dtype).dtype)
+        signal = SignalType.of(dtype)
+        if signal.dtype not in self._types:
+            self._types[signal.dtype] = _output_types(self.layers, signal)
+        return self._types[signal.dtype]
 
     def ready(self, n: int) -> int:
         """How many output samples along time the first `n` inputs fix, whatever follows."""
@@ -207,6 +223,7 @@ class Filter:
         Raises:
             InvalidArgument: if both state a rate and they differ.
         """
+        rate = _checked_rate(rate)
         if rate is None or self.sample_rate_hertz is None or rate == self.sample_rate_hertz:
             return
         raise InvalidArgument(
@@ -214,6 +231,10 @@ class Filter:
             f"{rate:g} Hz for a filter made for {self.sample_rate_hertz:g} Hz",
             f"a signal resampled to {self.sample_rate_hertz:g} Hz",
         )
+
+    @cached_property
+    def _types(self) -> dict[np.dtype[Any], tuple[SignalType, ...]]:
+        return {}
 
     @cached_property
     def _first_channels(self) -> int | None:
@@ -228,9 +249,9 @@ class Filter:
         for index, layer in enumerate(self.layers):
             if channels is not None and layer.in_channels not in (None, channels):
                 raise InvalidArgument(
-                    _where(index, self.layers),
-                    f"a layer for {layer.in_channels} channels after one that gives {channels}",
-                    "layers whose channels fit one another",
+                    f"layers[{index}]",
+                    f"{_a(layer)} for {counted(layer.in_channels or 0, 'channel')}",
+                    f"one for {channels}, as many as the layers before it give",
                 )
             if channels is not None:
                 channels = layer.out_channels(channels)
@@ -243,37 +264,66 @@ def _checked_layers(layers: object) -> tuple[Layer, ...]:
     if isinstance(layers, Layer):
         return (layers,)
     if not isinstance(layers, Sequence) or not layers:
-        raise InvalidArgument("layers", repr(layers), "a layer or a sequence of layers")
+        raise InvalidArgument(
+            "layers",
+            shown(layers),
+            "a layer or a sequence of layers (impulse_response makes a filter of an array)",
+        )
     rank: int | None = None
     for index, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             raise InvalidArgument(
                 f"layers[{index}]",
-                f"a {type(layer).__name__}",
+                shown(layer),
                 "a Conv, ConvTranspose, Activation, Pool or Affine",
             )
         if layer.rank is not None and rank not in (None, layer.rank):
             raise InvalidArgument(
-                _where(index, layers), f"rank {layer.rank} after rank {rank}", "one rank for all"
+                f"layers[{index}]",
+                f"{_a(layer)} of rank {layer.rank}",
+                f"rank {rank}, which the layers before it have",
             )
         rank = layer.rank or rank
     return tuple(layers)
+
+
+def _a(layer: Layer) -> str:
+    name = type(layer).__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 def _where(index: int, layers: Sequence[Layer]) -> str:
     return f"layers[{index}] ({type(layers[index]).__name__})"
 
 
-@lru_cache(maxsize=1024)
-def _output_types(filter: Filter, dtype: np.dtype[Any]) -> tuple[SignalType, ...]:
+def _checked_rate(rate: object) -> float | None:
+    if rate is None:
+        return None
+    found = finite_number("sample_rate_hertz", rate)
+    if found <= 0:
+        raise InvalidArgument("sample_rate_hertz", shown(rate), "a positive number, or None")
+    return found
+
+
+def _too_short(length: int, axis: str, map: AxisMap, where: str) -> InvalidArgument:
+    came = f"{counted(length, 'sample')} along {axis} at {where}, whose "
+    wanted = f"at least {map.shortest_input} there"
+    if isinstance(map, Sliding):
+        padded = length + map.before + map.after
+        came += f"kernel of {map.extent} is larger than the padded signal of {padded}"
+        wanted += ", a shorter kernel or more padding"
+    else:
+        came += "padding cuts the whole output away"
+        wanted += " or less padding"
+    return InvalidArgument("x", came, wanted)
+
+
+def _output_types(layers: Sequence[Layer], signal: SignalType) -> tuple[SignalType, ...]:
     found = []
-    signal = SignalType.of(dtype)
-    for index, layer in enumerate(filter.layers):
+    for index, layer in enumerate(layers):
         try:
             signal = layer.output_type(signal)
-        except ConvolvedError as error:
-            if len(filter.layers) > 1 and isinstance(error, InvalidArgument):
-                raise error.within(f"layers[{index}]") from None
-            raise
+        except InvalidArgument as error:
+            raise error.within(f"layers[{index}]") if len(layers) > 1 else error from None
         found.append(signal)
     return tuple(found)

@@ -31,6 +31,10 @@ class AxisMap(Protocol):
     def rate(self) -> Fraction:
         """Outputs per input, after start-up."""
 
+    @property
+    def shortest_input(self) -> int:
+        """The least number of inputs that have an output."""
+
     def output_length(self, n: int) -> int:
         """How many outputs an input of `n` samples has, 0 where none."""
 
@@ -73,21 +77,30 @@ class Sliding:
         """Outputs per input: 1 / stride."""
         return Fraction(1, self.stride)
 
+    @property
+    def shortest_input(self) -> int:
+        """Extent - before - after; with `ceil` the only window may reach beyond the padding."""
+        beyond = self.stride - 1 if self.ceil else 0
+        return max(1, self.extent - self.before - self.after - beyond)
+
     def output_length(self, n: int) -> int:
         """floor((n + before + after - extent) / stride) + 1, or with ceil as PyTorch has it.
 
         With `ceil` a last window that starts beyond the input and its padding before is dropped.
         """
-        room = n + self.before + self.after - self.extent
-        if n < 1 or room < 0:
+        if n < 1:
             return 0
+        room = n + self.before + self.after - self.extent
         if not self.ceil:
-            return room // self.stride + 1
+            return max(0, room // self.stride + 1)
         count = -(-room // self.stride) + 1
-        return count - 1 if (count - 1) * self.stride >= n + self.before else count
+        return max(0, count - 1 if (count - 1) * self.stride >= n + self.before else count)
 
     def ready(self, n: int) -> int:
-        """The outputs whose windows lie before input `n`, once the start is fixed, too."""
+        """The outputs whose windows lie before input `n`, once the start is fixed, too.
+
+        None where the padding wraps: such an axis does not stream.
+        """
         if self.boundary == "wrap" and (self.before or self.after):
             return 0
         if n < 1 or n < self._start_needs():
@@ -127,6 +140,9 @@ class Sliding:
 class Spreading:
     """The adjoint of `Sliding`: each input is spread over `size` outputs, `stride` apart.
 
+    An output counts as reading every input whose window covers it, also where it falls between
+    two dilated taps.
+
     >>> Spreading(size=3, stride=2).output_length(5)
     11
     """
@@ -148,12 +164,22 @@ class Spreading:
         """Outputs per input: stride."""
         return Fraction(self.stride)
 
+    @property
+    def shortest_input(self) -> int:
+        """The least number of inputs whose output is not cut away as a whole."""
+        return max(1, self.input_length(0) + 1)
+
     def output_length(self, n: int) -> int:
         """(n - 1) * stride - before - after + extent + output_padding."""
         if n < 1:
             return 0
         length = (n - 1) * self.stride + self.extent - self.before - self.after
         return max(0, length + self.output_padding)
+
+    def input_length(self, outputs: int) -> int:
+        """How many inputs have that many outputs, the inverse of `output_length`."""
+        cut = self.before + self.after - self.extent - self.output_padding
+        return (outputs + cut) // self.stride + 1
 
     def ready(self, n: int) -> int:
         """The outputs that neither input `n` nor the end could still change."""
@@ -180,6 +206,11 @@ class Pointwise:
     def rate(self) -> Fraction:
         """Outputs per input: 1."""
         return Fraction(1)
+
+    @property
+    def shortest_input(self) -> int:
+        """1."""
+        return 1
 
     def output_length(self, n: int) -> int:
         """`n`."""

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
-from .checks import parameter_array
+from .checks import truth
+from .dtypes import as_array
 from .errors import InvalidArgument
 from .filters import Filter
 from .layers import Conv, Layer
 
-__all__ = ["as_filter", "impulse_response"]
+__all__ = ["as_filter", "impulse_response", "looks_transposed"]
+
+_FEW, _MANY = 8, 64
+
+
+def looks_transposed(channels: int, samples: int) -> bool:
+    """Whether audio of so many channels and so few samples has rather its axes exchanged."""
+    return samples <= _FEW and channels >= max(_MANY, _FEW * samples)
 
 
 def impulse_response(
@@ -38,18 +46,18 @@ def impulse_response(
     >>> impulse_response(np.ones((2, 100)), spread=True).output_shape((1, 1000))
     (2, 1099)
     """
-    array = parameter_array("taps", taps)
+    array = as_array("taps", taps)
     if not array.size or not 1 <= array.ndim <= 3:
         raise InvalidArgument(
             "taps", f"shape {array.shape}", "(n), (channels, n) or (out, in, n), nothing empty"
         )
-    if array.ndim > 1 and array.shape[-1] < max(array.shape[:-1]) and array.shape[-1] <= 8:
+    if array.ndim > 1 and looks_transposed(array.shape[0], array.shape[-1]):
         raise InvalidArgument(
             "taps",
             f"shape {array.shape}, whose channels look last",
-            "time as the last axis: give numpy.moveaxis(taps, -1, 0)",
+            "time as the last axis: give numpy.moveaxis(taps, 0, -1)",
         )
-    if spread and array.ndim != 2:
+    if truth("spread", spread) and array.ndim != 2:
         raise InvalidArgument(
             "spread", f"True with taps of shape {array.shape}", "taps of shape (channels, n)"
         )

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from .checks import integer, one_of
 from .dtypes import checked_dtype
 from .errors import InvalidArgument
+from .words import shown
 
 __all__ = ["Options"]
 
@@ -43,8 +44,8 @@ class Options:
         output_dtype: DTypeLike | None = None,
         memory_limit_bytes: int | None = None,
     ) -> None:
-        if not algorithm:
-            raise InvalidArgument("algorithm", repr(algorithm), "'auto' or an algorithm's name")
+        if not isinstance(algorithm, str) or not algorithm:
+            raise InvalidArgument("algorithm", shown(algorithm), "'auto' or an algorithm's name")
         dtype = None if output_dtype is None else checked_dtype("output_dtype", output_dtype)
         limit = memory_limit_bytes
         if limit is not None:

@@ -12,14 +12,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from .checks import shape_of
 from .dtypes import as_array
 from .errors import InvalidArgument
-from .filters import Filter
+from .filters import AXES, Filter
+from .impulse import looks_transposed
 
 __all__ = ["Layout", "arrange", "layout_of"]
-
-_FEW = 8
-_MANY_TIMES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +53,24 @@ def layout_of(shape: Sequence[int], filter: Filter, argument: str = "x") -> Layo
         InvalidArgument: for a wrong rank, empty axes, other channels than the filter takes,
             channels that look last, or a signal shorter than the kernel.
     """
-    given = tuple(int(length) for length in shape)
+    given = shape_of(argument, shape)
     extra = len(given) - filter.rank
     if extra not in (0, 1, 2):
-        spatial = ("height", "time") if filter.rank == 2 else ("depth", "height", "time")
-        names = ", ".join(("time",) if filter.rank == 1 else spatial)
+        names = ", ".join(AXES[-filter.rank :])
         raise InvalidArgument(
             argument,
-            f"{len(given)} axes, shape {given}",
+            f"shape {given}",
             f"({names}), (channels, {names}) or (batch, channels, {names})",
         )
     if 0 in given:
-        raise InvalidArgument(argument, f"the empty shape {given}", "no axis of length 0")
+        raise InvalidArgument(argument, f"the empty shape {given}", "at least 1 along every axis")
     whole = (1,) * (2 - extra) + given
-    channels, size = whole[1], whole[2:]
-    last = size[-1]
+    channels, last = whole[1], whole[-1]
     wanted = filter.in_channels
-    transposed = (
-        channels != wanted == last
-        if wanted is not None
-        else extra > 0 and last <= _FEW and channels >= _MANY_TIMES * last
-    )
+    if wanted is not None:
+        transposed = channels != wanted == last
+    else:
+        transposed = filter.per_channel and looks_transposed(channels, last)
     if transposed and extra > 0:
         raise InvalidArgument(
             argument,

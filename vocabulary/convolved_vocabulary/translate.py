@@ -21,6 +21,7 @@ from .filters import Filter
 from .layers import Conv
 from .layers.conv import Padding
 from .signals import Layout, arrange
+from .words import counted
 
 __all__ = ["Call", "conv", "convolve", "correlate"]
 
@@ -28,7 +29,7 @@ _ALGORITHMS = {"auto": "auto", "direct": "direct", "fft": "overlap_save"}
 _MODES = ("full", "same", "valid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """A filter, the signal (batch, channels, *spatial) for it, and what becomes of the output.
 
@@ -39,6 +40,7 @@ class Call:
         dtype: the dtype of the result; None to keep the output's.
         algorithm: the name of the algorithm asked for, "auto" to let the planner choose.
         mirrored: reverse and conjugate the output (a correlation whose inputs were swapped).
+        argument: what the caller's arrays are called, for errors about the result.
     """
 
     filter: Filter
@@ -47,6 +49,7 @@ class Call:
     dtype: np.dtype[Any] | None = None
     algorithm: str = "auto"
     mirrored: bool = False
+    argument: str = "x"
 
     def result(self, output: NDArray[Any]) -> NDArray[Any]:
         """Turn the output of the filter into what the caller gets.
@@ -56,8 +59,8 @@ class Call:
         """
         found = self.layout.result(output)
         if self.mirrored:
-            found = found[(slice(None, None, -1),) * found.ndim].conj()
-        return found if self.dtype is None else _exactly(found, self.dtype)
+            found = _conjugate(_reversed(found))
+        return found if self.dtype is None else _exactly(found, self.dtype, self.argument)
 
 
 def convolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto") -> Call:
@@ -69,13 +72,11 @@ def convolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "
 def correlate(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto") -> Call:
     """Tell `scipy.signal.correlate` in the vocabulary: in2 is conjugated and not reversed."""
     x, h = _pair(in1, in2)
-    reverse = (slice(None, None, -1),) * h.ndim
     if mode == "valid" and _must_swap(x, h):
         # SciPy swaps, correlates and undoes it: correlate(a, b) is correlate(b, a) reversed
         # and conjugated.
-        reverse_x = (slice(None, None, -1),) * x.ndim
-        return _signal_call(h, np.conj(x[reverse_x]), mode, method, mirrored=True)
-    return _signal_call(x, np.conj(h[reverse]), mode, method, mirrored=False)
+        return _signal_call(h, _conjugate(_reversed(x)), mode, method, mirrored=True)
+    return _signal_call(x, _conjugate(_reversed(h)), mode, method, mirrored=False)
 
 
 def conv(
@@ -95,8 +96,8 @@ def conv(
     if layout.has_batch is layout.has_channels is False:
         raise InvalidArgument(
             "x",
-            f"{len(layout.shape) - 2} axes",
-            f"{taps.ndim - 1} (channels first) or {taps.ndim} (batch, then channels)",
+            f"shape {layout.shape[2:]}",
+            f"{taps.ndim - 1} axes, channels first, or {taps.ndim}, a batch before them",
         )
     for name, array in (("weight", layer.weight), ("bias", layer.bias)):
         if array is not None and array.dtype != signal.dtype:
@@ -110,12 +111,10 @@ def conv(
 
 def _pair(in1: ArrayLike, in2: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
     x, h = as_array("in1", in1), as_array("in2", in2)
-    if x.ndim != h.ndim or x.ndim > 3:
-        raise InvalidArgument(
-            "in2",
-            f"{h.ndim} axes beside in1 with {x.ndim}",
-            "as many axes as in1 has, at most 3",
-        )
+    if x.ndim > 3:
+        raise InvalidArgument("in1", f"{x.ndim} axes, shape {x.shape}", "at most 3 axes")
+    if x.ndim != h.ndim:
+        raise InvalidArgument("in2", counted(h.ndim, "axis"), f"{x.ndim}, as many as in1 has")
     for name, array in (("in1", x), ("in2", h)):
         if not array.size:
             raise InvalidArgument(name, f"the empty shape {array.shape}", "at least one sample")
@@ -152,11 +151,11 @@ def _signal_call(
         whole = 0 if mode == "valid" else length - 1
         pads.append((whole - cut, whole - (length - 1 - cut) if mode == "same" else whole))
     filter = Filter(Conv(h[None, None], padding=pads, flip=True))
-    signal = _narrowed(x) if dtype.kind in "biu" else x.astype(dtype, copy=False)
+    signal = _bounded(x, filter) if dtype.kind in "biu" else x.astype(dtype, copy=False)
     layout = Layout(has_batch=False, has_channels=False, shape=(1, 1, *x.shape))
     if scalar:
         layout = _Scalar(has_batch=False, has_channels=False, shape=(1, 1, 1))
-    return Call(filter, signal.reshape(layout.shape), layout, dtype, algorithm, mirrored)
+    return Call(filter, signal.reshape(layout.shape), layout, dtype, algorithm, mirrored, "in1")
 
 
 class _Scalar(Layout):
@@ -168,20 +167,33 @@ class _Scalar(Layout):
         return output.reshape(())
 
 
-def _narrowed(x: NDArray[Any]) -> NDArray[Any]:
-    """Integers in the smallest dtype that holds them, so that bounds on sums are tight."""
+def _bounded(x: NDArray[Any], filter: Filter) -> NDArray[Any]:
+    """Integers in the smallest dtype that holds them, so that bounds on sums are tight.
+
+    Where the bound of that dtype is too large still, in 64 bits: there the samples count.
+    """
     if x.dtype == np.bool_ or x.dtype.itemsize == 1:
-        return x
-    low, high = int(x.min()), int(x.max())
-    smallest = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
-    if smallest.kind == "f":
-        raise IntegerOverflow(
-            "in1", f"samples from {low} to {high}", "samples that a 64-bit integer holds"
-        )
-    return x.astype(smallest, copy=False)
+        narrow = x
+    else:
+        low, high = np.min_scalar_type(int(x.min())), np.min_scalar_type(int(x.max()))
+        narrow = x.astype(np.result_type(low, high), copy=False)
+    try:
+        filter.output_dtype(narrow.dtype)
+    except IntegerOverflow:
+        return x.astype(np.int64, copy=False)
+    return narrow
 
 
-def _exactly(found: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _reversed(x: NDArray[Any]) -> NDArray[Any]:
+    return x[(slice(None, None, -1),) * x.ndim]
+
+
+def _conjugate(x: NDArray[Any]) -> NDArray[Any]:
+    # NumPy's own turns bool into int8.
+    return x.conj() if x.dtype.kind == "c" else x
+
+
+def _exactly(found: NDArray[Any], dtype: np.dtype[Any], argument: str) -> NDArray[Any]:
     """Convert exact integers to the dtype of the result, or say that they do not fit."""
     if found.dtype.kind != "i" or dtype.kind not in "iu":
         return found.astype(dtype, copy=False)
@@ -189,7 +201,7 @@ def _exactly(found: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     low, high = (int(found.min()), int(found.max())) if found.size else (0, 0)
     if low < int(limits.min) or high > int(limits.max):
         raise IntegerOverflow(
-            "x",
+            argument,
             f"{dtype.name} arrays whose exact result reaches from {low} to {high}",
             f"wider arrays: the result has {dtype.name} like them and holds "
             f"{limits.min} to {limits.max}",

@@ -8,6 +8,7 @@ from convolved_vocabulary.checks import finite_number, one_of
 from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 from convolved_vocabulary.geometry import Pointwise
+from convolved_vocabulary.words import shown
 
 from .base import Layer, real_word, stated
 
@@ -51,11 +52,11 @@ class Activation(Layer):
         word = one_of("function", function, tuple(ACTIVATIONS))
         default = ACTIVATIONS[word]
         if alpha is not None and default is None:
-            raise InvalidArgument("alpha", alpha, f"None: {word} has no parameter")
+            raise InvalidArgument("alpha", shown(alpha), f"None: {word} has no parameter")
         object.__setattr__(self, "function", word)
         slope = default if alpha is None else finite_number("alpha", alpha)
         if word == "softplus" and slope is not None and slope <= 0:
-            raise InvalidArgument("alpha", slope, "a positive number")
+            raise InvalidArgument("alpha", shown(alpha), "a positive number")
         object.__setattr__(self, "alpha", slope)
         choice = one_of("approximation", approximation, ("none", "tanh"))
         if choice == "tanh" and word != "gelu":
@@ -80,12 +81,11 @@ class Activation(Layer):
 
     def output_type(self, signal: SignalType) -> SignalType:
         """The signal's; integers only for relu; complex never."""
-        if signal.dtype.kind == "c" or (signal.is_integer and self.function != "relu"):
-            raise InvalidArgument("dtype", signal.dtype.name, f"a real floating one {self._for()}")
+        integers = self.function == "relu"
+        if signal.dtype.kind == "c" or (signal.is_integer and not integers):
+            wanted = "a real one" if integers else "a real floating one"
+            raise InvalidArgument("dtype", signal.dtype.name, f"{wanted} for {self.function}")
         return signal
-
-    def _for(self) -> str:
-        return f"for the activation {self.function}"
 
     def parameters(self) -> dict[str, str]:
         """Every parameter that is not at its default."""

@@ -42,7 +42,7 @@ class Affine(Layer):
         if array.ndim != 1 or not array.size:
             raise InvalidArgument("scale", f"shape {array.shape}", "one number for each channel")
         object.__setattr__(self, "scale", array)
-        object.__setattr__(self, "shift", channel_vector("shift", shift, array.size, array.dtype))
+        object.__setattr__(self, "shift", channel_vector("shift", shift, array.size))
 
     @property
     def rank(self) -> None:
@@ -63,7 +63,9 @@ class Affine(Layer):
 
     def output_type(self, signal: SignalType) -> SignalType:
         """See `convolved_vocabulary.dtypes`."""
-        return linear_type(signal, self.scale[:, None], self.shift, channel_axis=0)
+        return linear_type(
+            signal, self.scale[:, None], self.shift, channel_axis=0, argument="scale"
+        )
 
     def parameters(self) -> dict[str, str]:
         """None."""

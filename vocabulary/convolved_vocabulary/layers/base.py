@@ -5,14 +5,21 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import fields
+from typing import Any, ClassVar, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
+from convolved_vocabulary.checks import frozen_array
 from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.geometry import AxisMap
 
 __all__ = ["Layer", "listed", "present", "real_word", "stated"]
+
+# Fields that the canonical form or the constructor calls otherwise.
+_CANONICAL = {"function": "kind"}
+_ARGUMENTS = {"pads": "padding"}
 
 
 class Layer(ABC):
@@ -73,10 +80,28 @@ class Layer(ABC):
         return hash((self.kind, tuple(self.parameters().items()), shapes))
 
     def __repr__(self) -> str:
-        tensors = {n: f"{t.dtype.name}{list(t.shape)}" for n, t in self.tensors().items()}
-        words = {**tensors, **self.parameters()}
-        inner = ", ".join(f"{name}={word}" for name, word in words.items())
-        return f"{type(self).__name__}({inner})"
+        stated = {*self.tensors(), *self.parameters()}
+        inner = []
+        for field in fields(self):  # type: ignore[arg-type]  # every layer is a dataclass
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                inner.append(f"{field.name}={value.dtype.name}{list(value.shape)}")
+            elif _CANONICAL.get(field.name, field.name) in stated:
+                inner.append(f"{_ARGUMENTS.get(field.name, field.name)}={value!r}")
+        return f"{type(self).__name__}({', '.join(inner)})"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays come out of a pickle writeable.
+        for name, value in state.items():
+            object.__setattr__(
+                self, name, frozen_array(value) if isinstance(value, np.ndarray) else value
+            )
 
 
 def real_word(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from convolved_vocabulary.checks import axis_boundaries, axis_integers, axis_pads
+from convolved_vocabulary.checks import axis_boundaries, axis_integers, axis_pads, truth
 from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 from convolved_vocabulary.geometry import Sliding
@@ -29,7 +29,8 @@ class Conv(Layer):
 
     Args:
         weight: (out_channels, in_channels / groups, *kernel); the kernel's axes give the rank.
-        bias: (out_channels,), added to every output.
+        bias: (out_channels,), added to every output; of any dtype, which counts like the
+            weight's.
         stride: every stride-th output is computed; an int, or one for each axis.
         padding: "valid" (none), "same" (output ceil(n / stride), before = dilation * (k - 1)
             // 2), "full", "causal" (all before on the last axis, which is time, "same" on the
@@ -37,8 +38,8 @@ class Conv(Layer):
             axis.
         dilation: distance between taps; an int, or one for each axis.
         groups: channels are convolved in this many groups of their own.
-        boundary: what stands in the padding: "zeros", a number, or NumPy's "reflect",
-            "symmetric", "edge", "wrap"; one word, or one for each axis.
+        boundary: what stands in the padding: "zeros", a number that the signal's dtype holds,
+            or NumPy's "reflect", "symmetric", "edge", "wrap"; one word, or one for each axis.
         flip: True convolves (the kernel is reversed), False cross-correlates, which is what
             deep learning calls convolution.
 
@@ -78,13 +79,13 @@ class Conv(Layer):
         dilations = axis_integers("dilation", dilation, rank, 1)
         fields = {
             "weight": array,
-            "bias": channel_vector("bias", bias, array.shape[0], array.dtype),
+            "bias": channel_vector("bias", bias, array.shape[0]),
             "stride": axis_integers("stride", stride, rank, 1),
             "pads": axis_pads("padding", padding, array.shape[2:], dilations),
             "dilation": dilations,
             "groups": group_count(groups, array.shape[0], "output"),
             "boundary": axis_boundaries("boundary", boundary, rank),
-            "flip": bool(flip),
+            "flip": truth("flip", flip),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -119,19 +120,13 @@ class Conv(Layer):
 
     def output_type(self, signal: SignalType) -> SignalType:
         """See `convolved_vocabulary.dtypes`."""
-        constants = [
-            value
-            for value, pads in zip(self.boundary, self.pads, strict=True)
-            if not isinstance(value, str) and any(pads)
-        ]
-        if signal.is_integer:
-            if any(value != int(value) for value in constants):
+        for value, pads in zip(self.boundary, self.pads, strict=True):
+            if not isinstance(value, str) and any(pads) and not signal.holds(value):
                 raise InvalidArgument(
-                    "boundary", constants, "an integer, as the signal is one, or a floating signal"
+                    "boundary",
+                    f"{value} with a signal of {signal.dtype.name}",
+                    f"a value that {signal.dtype.name} holds, or another dtype of the signal",
                 )
-            if signal.magnitude is not None and constants:
-                peak = max(signal.magnitude, *(abs(int(value)) for value in constants))
-                signal = SignalType(signal.dtype, peak)
         return linear_type(signal, self.weight, self.bias, channel_axis=0)
 
     def parameters(self) -> dict[str, str]:

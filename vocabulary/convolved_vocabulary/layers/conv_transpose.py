@@ -27,11 +27,11 @@ class ConvTranspose(Layer):
     Args:
         weight: (in_channels, out_channels / groups, *kernel).
         bias: (out_channels,).
-        stride: distance between the outputs of neighbouring inputs.
+        stride: distance between the outputs of neighboring inputs.
         padding: how much is cut from both ends of the output: an int, or an int or a
             (before, after) pair for each axis.
-        output_padding: added to the length of the output at its end; below the stride or the
-            dilation.
+        output_padding: added to the length of the output at its end; less than the greater of
+            stride and dilation.
         dilation: distance between taps.
         groups: channels are convolved in this many groups of their own.
 
@@ -67,20 +67,24 @@ class ConvTranspose(Layer):
         strides = axis_integers("stride", stride, rank, 1)
         dilations = axis_integers("dilation", dilation, rank, 1)
         extra = axis_integers("output_padding", output_padding, rank, 0)
-        if isinstance(padding, str):
-            raise InvalidArgument(
-                "padding", repr(padding), "numbers: a transposed convolution has no modes"
-            )
         for added, step, gap in zip(extra, strides, dilations, strict=True):
             if added >= max(step, gap):
                 raise InvalidArgument(
-                    "output_padding", added, "less than the stride or the dilation of its axis"
+                    "output_padding",
+                    f"{added} with stride {step} and dilation {gap}",
+                    f"at most {max(step, gap) - 1}: less than the greater of the two",
                 )
         fields = {
             "weight": array,
-            "bias": channel_vector("bias", bias, array.shape[1] * channel_groups, array.dtype),
+            "bias": channel_vector("bias", bias, array.shape[1] * channel_groups),
             "stride": strides,
-            "pads": axis_pads("padding", padding, array.shape[2:], dilations),
+            "pads": axis_pads(
+                "padding",
+                padding,
+                array.shape[2:],
+                dilations,
+                no_modes="a transposed convolution has no modes",
+            ),
             "output_padding": extra,
             "dilation": dilations,
             "groups": channel_groups,
@@ -136,9 +140,9 @@ class ConvTranspose(Layer):
         return present(bias=self.bias, weight=self.weight)
 
     def multiply_adds(self, in_channels: int, output_size: Sequence[int]) -> int:
-        """Taps times inputs, the inputs counted from the outputs that they make."""
+        """Taps times inputs, which follow from the length of the output."""
         inputs = math.prod(
-            max(1, -(-(length - axis.extent + 1) // axis.stride))
+            axis.input_length(length)
             for length, axis in zip(output_size, self.axes(self.rank), strict=True)
         )
         return self.weight.size * inputs

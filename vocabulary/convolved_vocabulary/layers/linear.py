@@ -11,7 +11,7 @@ from convolved_vocabulary.checks import integer, parameter_array
 from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 
-__all__ = ["channel_vector", "group_count", "linear_type", "weight_array"]
+__all__ = ["channel_vector", "group_count", "largest_sum", "linear_type", "weight_array"]
 
 
 def weight_array(value: object, wanted: str) -> NDArray[Any]:
@@ -22,22 +22,17 @@ def weight_array(value: object, wanted: str) -> NDArray[Any]:
             "weight", f"shape {array.shape}", f"{wanted} with a kernel of 1, 2 or 3 axes"
         )
     if not array.size:
-        raise InvalidArgument("weight", f"the empty shape {array.shape}", "no axis of length 0")
+        raise InvalidArgument(
+            "weight", f"the empty shape {array.shape}", "at least 1 along every axis"
+        )
     return array
 
 
-def channel_vector(
-    argument: str, value: object, length: int, dtype: np.dtype[Any]
-) -> NDArray[Any] | None:
-    """One number for each channel, in the dtype of the weight; None stays None."""
+def channel_vector(argument: str, value: object, length: int) -> NDArray[Any] | None:
+    """One number for each channel, in a dtype of its own; None stays None."""
     if value is None:
         return None
     array = parameter_array(argument, value)
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise InvalidArgument(
-            argument, f"dtype {array.dtype.name}", f"the dtype of the weight, {dtype.name}"
-        )
-    array = parameter_array(argument, array.astype(dtype, copy=False))
     if array.shape != (length,):
         raise InvalidArgument(
             argument, f"shape {array.shape}", f"shape ({length},): one number for each channel"
@@ -60,17 +55,20 @@ def linear_type(
     weight: NDArray[Any],
     bias: NDArray[Any] | None,
     channel_axis: int | tuple[int, ...],
+    argument: str = "weight",
 ) -> SignalType:
     """The type of sums over every axis of `weight` but the channel axes, plus the bias."""
     dtype = weight.dtype if bias is None else np.result_type(weight, bias)
-    if dtype.kind not in "biu" or not signal.is_integer:
-        return signal.weighted(dtype, None, 0, "weight")
+    integers = all(t.dtype.kind in "biu" for t in (weight, bias) if t is not None)
+    if not (integers and signal.is_integer):
+        return signal.weighted(dtype, None, 0, argument)
     kept = (channel_axis,) if isinstance(channel_axis, int) else channel_axis
     summed = tuple(axis for axis in range(weight.ndim) if axis not in kept)
-    return signal.weighted(dtype, _largest_sum(weight, summed), _largest_sum(bias, ()), "weight")
+    return signal.weighted(dtype, largest_sum(weight, summed), largest_sum(bias, ()), argument)
 
 
-def _largest_sum(weights: NDArray[Any] | None, axes: tuple[int, ...]) -> int:
+def largest_sum(weights: NDArray[Any] | None, axes: tuple[int, ...]) -> int:
+    """The largest sum|w| of integers over `axes`, as a Python integer; 0 for None."""
     if weights is None:
         return 0
     # Python's integers where 64 bits could overflow; their sums cannot below.

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from convolved_vocabulary.checks import axis_integers, axis_pads, one_of
+import numpy as np
+
+from convolved_vocabulary.checks import axis_integers, axis_pads, one_of, truth
 from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 from convolved_vocabulary.geometry import Sliding
+from convolved_vocabulary.words import shown
 
 from .base import Layer, listed, stated
 
@@ -23,8 +26,8 @@ class Pool(Layer):
         function: "max" or "average".
         size: the window along each axis; its length gives the rank, an int being rank 1.
         stride: defaults to the size.
-        padding: an int, or an int or a (before, after) pair for each axis, so
-            that every window reaches the signal; it never wins a maximum.
+        padding: an int, or an int or a (before, after) pair for each axis; less than the reach
+            of the window. It never wins a maximum.
         dilation: distance between the samples of a window; for "max" alone.
         ceil_mode: also keep a last window that reaches beyond the padded input.
         count_include_pad: whether an average counts the padding.
@@ -54,21 +57,19 @@ class Pool(Layer):
         count_include_pad: bool = True,
     ) -> None:
         word = one_of("function", function, ("max", "average"))
-        rank = len(size) if isinstance(size, Sequence) else 1
+        rank = len(size) if isinstance(size, Sequence | np.ndarray) and np.ndim(size) else 1
         if not 1 <= rank <= 3:
-            raise InvalidArgument("size", f"{rank} axes", "1, 2 or 3 axes")
+            raise InvalidArgument("size", shown(size), "one integer for each of 1 to 3 axes")
         window = axis_integers("size", size, rank, 1)
         dilations = axis_integers("dilation", dilation, rank, 1)
         if word == "average" and any(gap != 1 for gap in dilations):
-            raise InvalidArgument("dilation", dilations, "1: averages are not dilated")
-        if isinstance(padding, str):
-            raise InvalidArgument("padding", repr(padding), "numbers: pooling has no modes")
-        pads = axis_pads("padding", padding, window, dilations)
+            raise InvalidArgument("dilation", shown(dilation), "1: averages are not dilated")
+        pads = axis_pads("padding", padding, window, dilations, no_modes="pooling has no modes")
         for (before, after), width, gap in zip(pads, window, dilations, strict=True):
             if max(before, after) > gap * (width - 1):
                 raise InvalidArgument(
                     "padding",
-                    (before, after),
+                    f"({before}, {after}) with a window of {gap * (width - 1) + 1}",
                     f"at most {gap * (width - 1)}: a window must reach the signal",
                 )
         fields = {
@@ -77,8 +78,8 @@ class Pool(Layer):
             "stride": window if stride is None else axis_integers("stride", stride, rank, 1),
             "pads": pads,
             "dilation": dilations,
-            "ceil_mode": bool(ceil_mode),
-            "count_include_pad": bool(count_include_pad) or word == "max",
+            "ceil_mode": truth("ceil_mode", ceil_mode),
+            "count_include_pad": truth("count_include_pad", count_include_pad) or word == "max",
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -108,9 +109,9 @@ class Pool(Layer):
     def output_type(self, signal: SignalType) -> SignalType:
         """The signal's; averages take floating signals, maxima real ones."""
         if self.function == "max" and signal.dtype.kind == "c":
-            raise InvalidArgument("dtype", signal.dtype.name, "a real one for max pooling")
+            raise InvalidArgument("dtype", signal.dtype.name, "a real one for a max pool")
         if self.function == "average" and signal.is_integer:
-            raise InvalidArgument("dtype", signal.dtype.name, "a floating one for averages")
+            raise InvalidArgument("dtype", signal.dtype.name, "a floating one for an average pool")
         return signal
 
     def parameters(self) -> dict[str, str]:
