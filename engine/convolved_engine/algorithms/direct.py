@@ -27,7 +27,7 @@ from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, reg
 if TYPE_CHECKING:
     from convolved_engine.kernels.sweep import Layout
 
-__all__ = ["Direct", "error_bound", "kernel_for_correlation"]
+__all__ = ["Direct", "error_bound", "kernel_for_correlation", "real_rows"]
 
 _CHUNK_MULTIPLY_ADDS = 4e6
 _SLAB_BYTES = 256 << 10
@@ -47,7 +47,7 @@ class Direct(Algorithm):
 
     def cost(self, problem: Problem, machine: Machine) -> Cost:
         """Multiply-adds at the rate of the tile, plus one pass over input and output."""
-        rows, vectors = _tile(problem, machine.vector_bytes, machine.vector_registers)
+        rows, vectors = _tile(problem)
         item = _real(problem.dtype).itemsize
         parts = 2 if problem.is_complex else 1
         group_rows = problem.group_outputs * parts
@@ -55,7 +55,7 @@ class Direct(Algorithm):
         columns = problem.output_size[-1]
         lines = problem.outputs * parts // (columns * group_rows)
         computed = lines * max(columns, width) * (-(-group_rows // rows) * rows)
-        rate = machine.fma_rate * 4 / item * min(1.0, 0.5 + 0.2 * (rows - 1))
+        rate = machine.fma_rate * 4 / item * _EFFICIENCY.get(rows, 1.0)
         work = computed * problem.terms * parts / rate
         moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
         packing = 0.0
@@ -66,7 +66,7 @@ class Direct(Algorithm):
         helping = min(machine.threads, 1 + int(computed * problem.terms / _CHUNK_MULTIPLY_ADDS))
         return Cost(
             seconds=machine.call_seconds + tables + (work + moved + packing) / helping,
-            workspace_bytes=helping * _scratch_bytes(layout, item)
+            workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
             + problem.weight_bytes * parts
             + 16 * layout.terms,
             relative_error=error_bound(problem),
@@ -103,8 +103,8 @@ class _Direct(Runnable):
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
         self._problem = problem
         self._real = _real(problem.dtype)
-        self._rows, _ = _tile(problem, vector_bytes())
-        rows = _split_complex(kernel_for_correlation(problem, weight), problem)
+        self._rows, _ = _tile(problem)
+        rows = real_rows(problem, kernel_for_correlation(problem, weight))
         groups, group_rows, terms = rows.shape
         blocks = -(-group_rows // self._rows)
         if blocks * self._rows != group_rows:
@@ -121,12 +121,12 @@ class _Direct(Runnable):
     def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
         from convolved_engine.kernels.sweep import sweep
 
-        layout, tables = _layout(self._problem.with_input((1, *x.shape[1:])))
-        _, vectors = _tile_of(self._rows, layout.out_columns, self._real.itemsize, vector_bytes())
+        problem = self._problem.with_input((1, *x.shape[1:]))
+        layout, tables = _layout(problem)
         lanes = vector_bytes() // self._real.itemsize
-        compute = sweep(self._rows, vectors, lanes)
+        compute = sweep(self._rows, layout.vectors, lanes)
         flat_x, flat_y = x.reshape(-1).view(self._real), out.reshape(-1).view(self._real)
-        slab_size, scratch_size = _scratch_sizes(layout, vectors * lanes)
+        slab_size, scratch_size = layout.slab_size, layout.scratch_size
 
         def work(first: int, last: int) -> None:
             slab = pool.scratch(slab_size, self._real, "slab")
@@ -201,7 +201,7 @@ def kernel_for_correlation(problem: Problem, weight: NDArray[Any]) -> NDArray[An
     return np.flip(weight, tuple(range(2, weight.ndim))) if problem.flip else weight
 
 
-def _split_complex(weight: NDArray[Any], problem: Problem) -> NDArray[Any]:
+def real_rows(problem: Problem, weight: NDArray[Any]) -> NDArray[Any]:
     """Real rows (groups, rows of a group, terms): a complex row becomes two of twice the terms."""
     groups, outputs, inputs = problem.groups, problem.group_outputs, problem.group_inputs
     if not problem.is_complex:
@@ -224,31 +224,35 @@ def error_bound(problem: Problem) -> float:
     return bound * (math.sqrt(2) if problem.is_complex else 1)
 
 
-def _tile(problem: Problem, width: int, registers: int | None = None) -> tuple[int, int]:
-    """Rows of a tile and how many vectors its rows are long."""
-    parts = 2 if problem.is_complex else 1
-    group_rows = problem.group_outputs * parts
-    registers = registers or _registers(width)
-    blocks = -(-group_rows // (8 if registers >= 32 else 6))
-    rows = -(-group_rows // blocks)
-    if parts == 2:
-        rows += rows % 2
-    return _tile_of(rows, problem.output_size[-1], _real(problem.dtype).itemsize, width, registers)
+# Rows of a tile, and the vectors of a wide and of a narrow one: as many accumulators as the
+# registers hold beside the inputs and a weight, and in a narrow one as many as hide the latency.
+_TILES = {
+    32: {1: (12, 4), 2: (8, 4), 3: (7, 2), 4: (6, 2), 6: (4, 1), 8: (3, 1)},
+    16: {1: (6, 3), 2: (5, 3), 3: (3, 2), 4: (3, 1), 6: (2, 1)},
+}
+# Few rows share each loaded input, so that loads hold the multiply-adds up.
+_EFFICIENCY = {1: 0.5, 2: 0.8, 3: 0.95}
 
 
-def _tile_of(
-    rows: int, columns: int, item: int, width: int, registers: int | None = None
-) -> tuple[int, int]:
-    registers = registers or _registers(width)
-    most = min((registers - 1) // (rows + 1), 12 if registers >= 32 else 6)
-    needed = -(-columns * item // width)
-    if needed >= most:
-        return rows, most
-    return rows, next(vectors for vectors in (1, 2, 3, 4, 6, 8, 12) if vectors >= needed)
+def _tile(problem: Problem) -> tuple[int, int]:
+    """Rows of a tile, and the number of vectors in one row."""
+    group_rows = problem.group_outputs * (2 if problem.is_complex else 1)
+    registers = 16 if vector_bytes() == 32 else 32
 
+    def effort(rows: int) -> float:
+        return -(-group_rows // rows) * rows / _EFFICIENCY.get(rows, 1.0)
 
-def _registers(width: int) -> int:
-    return 16 if width == 32 else 32
+    fitting = [
+        rows
+        for rows in _TILES[registers]
+        if rows <= group_rows and not (problem.is_complex and rows % 2)
+    ]
+    # Of equals the one with most rows: it loads least.
+    rows = min(reversed(fitting), key=effort)
+    lanes = vector_bytes() // _real(problem.dtype).itemsize
+    needed = -(-problem.output_size[-1] // lanes)
+    wide, narrow = _TILES[registers][rows]
+    return rows, wide if needed >= wide or -(-needed // narrow) * narrow > wide else narrow
 
 
 @functools.lru_cache(maxsize=512)
@@ -264,11 +268,12 @@ def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     parts = 2 if problem.is_complex else 1
     item = _real(problem.dtype).itemsize
-    _, vectors = _tile(problem, vector_bytes())
+    _, vectors = _tile(problem)
     width = vectors * vector_bytes() // item
     taps = np.arange(kernel[2]) * dilation[2]
     phases, phase_of = np.unique(taps % stride[2], return_inverse=True)
     channels = problem.group_inputs * parts
+    channels_out = problem.group_outputs * parts
 
     def slab(block_rows: int, block_columns: int) -> tuple[int, int, int]:
         span = (block_rows - 1) * stride[1] + reach[1] + 1
@@ -276,7 +281,7 @@ def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
         return span, segment, channels * kernel[0] * span * len(phases) * segment
 
     def block_bytes(block_rows: int, block_columns: int) -> int:
-        written = problem.group_outputs * parts * block_rows * block_columns
+        written = channels_out * block_rows * block_columns
         return (slab(block_rows, block_columns)[2] + written) * item
 
     block_columns = min(out[2], max(width, 4096 // width * width))
@@ -302,7 +307,7 @@ def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
         parts=parts,
         groups=problem.groups,
         group_inputs=problem.group_inputs,
-        group_rows=problem.group_outputs * parts,
+        group_rows=channels_out,
         in_depth=size[0],
         in_rows=size[1],
         in_columns=size[2],
@@ -324,20 +329,12 @@ def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
         slab_rows=slab_rows,
         segment=segment,
         slab_size=slab_size,
+        scratch_size=channels_out * block_rows * -(-block_columns // width) * width,
+        vectors=vectors,
         terms=near.size,
         run=max(64, lines * kernel[2]),
     )
     return layout, (near.reshape(-1), packed.reshape(-1), phases)
-
-
-def _scratch_sizes(layout: Layout, width: int) -> tuple[int, int]:
-    columns = -(-layout.block_columns // width) * width
-    return layout.slab_size, layout.group_rows * layout.block_rows * columns
-
-
-def _scratch_bytes(layout: Layout, item: int) -> int:
-    width = vector_bytes() // item
-    return sum(_scratch_sizes(layout, 12 * width)) * item
 
 
 register(Direct())

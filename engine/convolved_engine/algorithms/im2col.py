@@ -24,7 +24,7 @@ from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
-from .direct import Direct, error_bound, kernel_for_correlation
+from .direct import Direct, error_bound, kernel_for_correlation, real_rows
 
 __all__ = ["Im2col"]
 
@@ -96,9 +96,8 @@ class Im2col(Algorithm):
 class _Im2col(Runnable):
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
         self._problem = problem
-        matrices = kernel_for_correlation(problem, weight)
         self._matrices = np.ascontiguousarray(
-            matrices.reshape(problem.groups, problem.group_outputs, problem.terms)
+            real_rows(problem, kernel_for_correlation(problem, weight))
         )
         self._bias = None if bias is None else bias.astype(problem.dtype)[:, None, None]
         self.nbytes = self._matrices.nbytes
@@ -112,6 +111,7 @@ class _Im2col(Runnable):
         cubes = x.reshape(*x.shape[:2], *missing, *problem.size)
         target = out.reshape(*out.shape[:2], depth, rows, columns)
 
+        @np.errstate(all="ignore")
         def work(first: int, last: int) -> None:
             for item in range(first, last):
                 rest, j = divmod(item, across)
@@ -127,11 +127,14 @@ class _Im2col(Runnable):
                 matrix = _matrix(problem, inputs, (z, i0, j0), (1, i1 - i0, j1 - j0))
                 shape = (problem.group_outputs, i1 - i0, j1 - j0)
                 block = target[signal, begin:end, z, i0:i1, j0:j1]
-                product = np.matmul(self._matrices[group], matrix).reshape(shape)
-                if self._bias is None:
-                    block[...] = product
+                product = np.matmul(self._matrices[group], matrix)
+                if problem.is_complex:
+                    block.real = product[0::2].reshape(shape)
+                    block.imag = product[1::2].reshape(shape)
                 else:
-                    np.add(product, self._bias[begin:end], out=block)
+                    block[...] = product.reshape(shape)
+                if self._bias is not None:
+                    block += self._bias[begin:end]
 
         items = x.shape[0] * problem.groups * depth * down * across
         with pool.blas_on_one_thread():
@@ -162,6 +165,13 @@ def _matrix(
         ),
         writeable=False,
     )
+    if problem.is_complex:
+        # BLAS's complex products would turn inf + 0j into nan + nanj.
+        matrix = pool.scratch(2 * windows.size, windows.real.dtype, "im2col")
+        halves = matrix.reshape(len(inputs), 2, *windows.shape[1:])
+        np.copyto(halves[:, 0], windows.real)
+        np.copyto(halves[:, 1], windows.imag)
+        return matrix.reshape(2 * problem.terms, -1)
     if problem.taps == 1 and windows.strides[-2:] == (steps[1], steps[2]) and count[1] == 1:
         return windows.reshape(len(inputs), count[2])
     matrix = pool.scratch(windows.size, problem.dtype, "im2col").reshape(windows.shape)

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from convolved_engine import nonfinite, transforms
 from convolved_engine import threads as pool
-from convolved_engine import transforms
 from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
@@ -140,9 +140,10 @@ class _OverlapSave(Runnable):
         )
         stride, dilation = problem.stride[-1], problem.dilation[-1]
         self.grid = self._kept[-1] * dilation // math.gcd(stride, dilation)
-        self._spectra = self._transform(kernel_for_correlation(problem, weight))
+        self._weight = kernel_for_correlation(problem, weight)
+        self._spectra = self._transform(self._weight)
         self._bias = None if bias is None else np.asarray(bias, problem.dtype)
-        self.nbytes = self._spectra.nbytes
+        self.nbytes = self._spectra.nbytes + self._weight.nbytes
 
     def _transform(self, weight: NDArray[Any]) -> NDArray[Any]:
         """Conjugate spectra over the block length: (groups, outputs, inputs, bins)."""
@@ -202,7 +203,7 @@ class _OverlapSave(Runnable):
         shape = self._shape(problem, self._batch)
 
         def work(first: int, last: int) -> None:
-            with transforms.lease(shape) as space:
+            with transforms.lease(shape) as space, np.errstate(all="ignore"):
                 for item in range(first, last):
                     number = next(n for n, end in enumerate(ends) if item < end)
                     phase, grid, count = jobs[number]
@@ -233,16 +234,62 @@ class _OverlapSave(Runnable):
             self._together * problem.group_inputs, self._batch, *self._block
         )
         self._gather(inputs, samples, phase, firsts)
-        space.forward()
-        self._mix(space, groups, count)
-        space.backward()
+        outputs = slice(
+            groups.start * problem.group_outputs, groups.stop * problem.group_outputs
+        )
         results = space.results.reshape(
             self._together * problem.group_outputs, self._batch, *self._block
         )[: count * problem.group_outputs]
-        first = groups.start * problem.group_outputs
-        targets = out[first : first + len(results)]
-        bias = None if self._bias is None else self._bias[first : first + len(results)]
-        self._scatter(results, targets, bias, phase, firsts)
+        self._transform_back_and_forth(space, groups)
+        if not nonfinite.looks_finite(results.reshape(-1, *self._block)):
+            samples[len(inputs) :] = 0
+            self._gather(inputs, samples, phase, firsts)
+            results = self._repaired(space, samples, results, groups, outputs)
+        bias = None if self._bias is None else self._bias[outputs]
+        self._scatter(results, out[outputs], bias, phase, firsts)
+
+    def _transform_back_and_forth(self, space: transforms.Workspace, groups: slice) -> None:
+        space.forward()
+        self._mix(space, groups)
+        space.backward()
+
+    def _repaired(
+        self,
+        space: transforms.Workspace,
+        samples: NDArray[Any],
+        results: NDArray[Any],
+        groups: slice,
+        outputs: slice,
+    ) -> NDArray[Any]:
+        """The results of samples of which some are not finite, or so large that sums overflow."""
+        kept = samples.copy()
+        places, values = nonfinite.take_out(samples)
+        if len(values) > 0 and nonfinite.few(len(values), samples):
+            self._transform_back_and_forth(space, groups)
+            if nonfinite.looks_finite(results.reshape(-1, *self._block)):
+                nonfinite.spread(
+                    results, places, values, self._weight[outputs], groups.stop - groups.start
+                )
+                return results
+        return self._directly(kept, groups, outputs)
+
+    def _directly(
+        self, samples: NDArray[Any], groups: slice, outputs: slice
+    ) -> NDArray[Any]:
+        """The results by direct convolution of the blocks (channels, batch, *block)."""
+        count = groups.stop - groups.start
+        samples = samples[: count * self._problem.group_inputs]
+        weight = self._weight[outputs]
+        problem = Problem.of(
+            (self._batch, len(samples), *self._block),
+            weight.shape,
+            dtype=weight.dtype,
+            groups=count,
+        )
+        dense = np.empty(problem.output_shape, weight.dtype)
+        run = Direct().prepare(problem, weight, None, {})
+        run(np.ascontiguousarray(samples.swapaxes(0, 1)), dense, 1)
+        return dense.swapaxes(0, 1)
 
     def _gather(
         self,
@@ -281,9 +328,9 @@ class _OverlapSave(Runnable):
                 within.append(slice(low - begin, high - begin))
             samples[tuple(within)] = view[tuple(inside)]
 
-    def _mix(self, space: transforms.Workspace, groups: slice, count: int) -> None:
+    def _mix(self, space: transforms.Workspace, groups: slice) -> None:
         """Products of spectra, summed over the input channels of each group."""
-        problem = self._problem
+        problem, count = self._problem, groups.stop - groups.start
         inputs, outputs, batch = problem.group_inputs, problem.group_outputs, self._batch
         spectra = space.spectra.reshape(self._together, inputs, batch, -1)[:count]
         products = space.products.reshape(self._together, outputs, batch, -1)[:count]

@@ -1,7 +1,7 @@
-"""The plain loops that follow the definition word by word; slow, and skip the padding.
+"""Plain loops that follow the definition word by word, for what is not finite.
 
-They serve weights that are not finite: inf times a padded zero would be NaN, but there is no
-sample in the padding to be multiplied.
+`skipping` serves weights that are not finite: inf times a padded zero would be NaN, but there is
+no sample in the padding to be multiplied. `scatter` adds the products of single samples.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from .compile import kernel
 
-__all__ = ["skipping"]
+__all__ = ["scatter", "skipping"]
 
 
 @kernel
@@ -42,3 +42,20 @@ def skipping(
                                     if 0 <= s < x.shape[3]:
                                         acc += w[o, c, p, q, t] * x[c0 + c, z, r, s]
                     y[o, i, j, k] = acc
+
+
+@kernel
+def scatter(results: Any, places: Any, values: Any, w: Any, group_outputs: int) -> None:
+    """Add to results (channels, batch, depth, rows, columns) the products of single samples.
+
+    places holds the channel, batch, depth, row and column of each; result q reads from q on.
+    """
+    for number in range(len(values)):
+        channel, batch, z, r, s = places[number]
+        group, c = channel // w.shape[1], channel % w.shape[1]
+        for o in range(group * group_outputs, (group + 1) * group_outputs):
+            for p in range(min(z + 1, w.shape[2])):
+                for q in range(min(r + 1, w.shape[3])):
+                    line = results[o, batch, z - p, r - q]
+                    for t in range(min(s + 1, w.shape[4])):
+                        line[s - t] += w[o, c, p, q, t] * values[number]

@@ -55,6 +55,8 @@ class Layout(NamedTuple):
     slab_rows: int
     segment: int
     slab_size: int
+    scratch_size: int
+    vectors: int
     terms: int
     run: int
 
