@@ -4,18 +4,22 @@ It knows nothing of servers and clients. `apply`, `stream`, `plan` and the plain
 what users call; `apply_arranged` and `open_stream` are what a server calls.
 """
 
+from convolved_engine.about import algorithm_names, describe, warm_up
 from convolved_engine.apply import apply, apply_arranged, plan
 from convolved_engine.functions import conv, convolve, correlate
 from convolved_engine.stream import Stream, open_stream, stream
 
 __all__ = [
     "Stream",
+    "algorithm_names",
     "apply",
     "apply_arranged",
     "conv",
     "convolve",
     "correlate",
+    "describe",
     "open_stream",
     "plan",
     "stream",
+    "warm_up",
 ]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convolved_engine.pipeline import pipeline_for
 from convolved_vocabulary import Filter, Layer, Options, Plan, arrange, as_filter, layout_of
+from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import checked_dtype
 
 __all__ = ["apply", "apply_arranged", "plan"]
@@ -98,4 +99,4 @@ def plan(
     layout = layout_of(tuple(shape), found, "shape")
     options = Options(accuracy=accuracy, algorithm=algorithm)
     pipeline = pipeline_for(found, checked_dtype("dtype", dtype), options, keep=False)
-    return pipeline.plan(layout.shape)
+    return pipeline.plan(layout.shape, None if block is None else integer("block", block, 1))

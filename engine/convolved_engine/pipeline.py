@@ -61,13 +61,23 @@ class Pipeline:
             found = operation.run(found)
         return self.gather(found, signal.shape[1]).astype(self.output_dtype, copy=False)
 
-    def plan(self, shape: Sequence[int]) -> Plan:
-        """Say what `run` would do for a signal (batch, channels, *spatial)."""
+    def plan(self, shape: Sequence[int], block: int | None = None) -> Plan:
+        """Say what `run` would do for (batch, channels, *spatial), or a stream for a block.
+
+        Args:
+            shape: of the signal.
+            block: samples of one push of a live stream; None for the whole signal.
+        """
         shapes = self.filter.shapes(shape)
         steps = []
         for index, operation in enumerate(self.operations):
-            problem, chosen, rejected = operation.plan(self._one_channel(shapes[index]))
-            steps.append(LayerPlan((index,), problem, chosen, rejected))
+            before = self._one_channel(shapes[index])
+            if block is None:
+                planned = operation.plan(before)
+            else:
+                planned = operation.plan_stream(before[:-1], block)
+                block = self._scaled(block, index)
+            steps.append(LayerPlan((index,), *planned))
         return Plan(
             steps=tuple(steps),
             output_shape=shapes[-1],
@@ -91,9 +101,14 @@ class Pipeline:
                 layer.out_channels(frame[1]),
                 *(axis.output_length(n) for axis, n in zip(across, frame[2:], strict=False)),
             )
-            block = max(1, block * across[-1].rate.numerator // across[-1].rate.denominator)
+            block = self._scaled(block, len(stages) - 1)
             total = None if total is None else across[-1].output_length(total)
         return tuple(stages)
+
+    def _scaled(self, block: int, index: int) -> int:
+        """How many samples a layer makes of a block."""
+        rate = self.filter.time.maps[index].rate
+        return max(1, block * rate.numerator // rate.denominator) if block else 0
 
     def frame_shape(self, channels: int, size: tuple[int, ...]) -> tuple[int, ...]:
         """(out_channels, *out_size) of one output time step."""

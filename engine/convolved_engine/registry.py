@@ -84,10 +84,12 @@ class Algorithm(ABC):
     Attributes:
         name: the word by which users ask for it.
         cut_invariant: whether it keeps the law of the module's docstring.
+        has_grid: whether its runnables state a grid instead.
     """
 
     name: ClassVar[str]
     cut_invariant: ClassVar[bool] = False
+    has_grid: ClassVar[bool] = False
 
     @abstractmethod
     def supports(self, problem: Problem) -> str | None:

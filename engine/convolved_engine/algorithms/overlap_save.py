@@ -44,6 +44,7 @@ class OverlapSave(Algorithm):
     """See the module."""
 
     name = "overlap_save"
+    has_grid = True
 
     def supports(self, problem: Problem) -> str | None:
         """Floating dtypes with a bound on the norm only."""

@@ -34,6 +34,12 @@ class Operation(ABC):
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """The problem in words, the way that would be taken for `shape`, and the others."""
 
+    def plan_stream(
+        self, frame: tuple[int, ...], block: int
+    ) -> tuple[str, Candidate, tuple[Candidate, ...]]:
+        """`plan` for one block of a live stream of `frame` (batch, channels, *size)."""
+        return self.plan((*frame, block))
+
     @abstractmethod
     def stream(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
         """Open the layer along time.

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from convolved_engine import boundary, planner
+from convolved_engine import boundary, machine, planner
 from convolved_engine.operations.base import Operation
 from convolved_engine.planner import Choice
 from convolved_engine.prepared import PreparedWeights
@@ -21,6 +21,8 @@ from convolved_engine.streaming.partitioned import (
     PartitionedResponse,
     PartitionedStream,
     partition_length,
+    partitioned_cost,
+    partitioned_error,
 )
 from convolved_engine.streaming.windowed import WindowedStream
 from convolved_vocabulary import Candidate, Conv, IntegerOverflow, Options, SignalType
@@ -71,6 +73,29 @@ class Convolution(Operation):
         choice = self._choose(self._extended(shape), self._zeros)
         return str(choice.problem), choice.chosen, choice.rejected
 
+    def plan_stream(
+        self, frame: tuple[int, ...], block: int
+    ) -> tuple[str, Candidate, tuple[Candidate, ...]]:
+        """See `Operation`."""
+        choice = self._choose_for_blocks(frame, block, live=True)
+        length = self._partition(block)
+        if not length:
+            return str(choice.problem), choice.chosen, choice.rejected
+        seconds, held = partitioned_cost(choice.problem, length, machine.current())
+        ratio = (choice.chosen.predicted_seconds or 0.0) / seconds
+        chosen = Candidate(
+            algorithm=PartitionedStream.algorithm,
+            parameters=(("partition", str(length)),),
+            predicted_seconds=seconds,
+            workspace_bytes=held,
+            relative_error=partitioned_error(choice.problem, length),
+            reason="long taps without added delay",
+        )
+        loser = dataclasses.replace(
+            choice.chosen, reason=f"{ratio:.3g} times the time of {chosen.algorithm}"
+        )
+        return str(choice.problem), chosen, (loser, *choice.rejected)
+
     def stream(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
         """See `Operation`."""
         inner = self._partitioned(frame, block) if total is None else None
@@ -78,12 +103,17 @@ class Convolution(Operation):
             inner = self._windowed(frame, block, total)
         return AdaptedStream(inner, self._enter_block, self._leave)
 
+    def _partition(self, block: int) -> int:
+        """The length of partitions, where that algorithm is wished and pays, else 0."""
+        wished = self._options.algorithm in ("auto", "overlap_save")
+        if not wished or self._options.accuracy == "strict":
+            return 0
+        return partition_length(self._layer, self._dtype, block)
+
     def _partitioned(self, frame: tuple[int, ...], block: int) -> LayerStream | None:
-        """Long responses in the frequency domain, where that is wished and pays."""
-        if self._options.algorithm not in ("auto", "overlap_save"):
-            return None
-        length = partition_length(self._layer, self._dtype, block)
-        if not length or self._options.accuracy == "strict":
+        """Long responses in the frequency domain."""
+        length = self._partition(block)
+        if not length:
             return None
 
         def make() -> PartitionedResponse:
@@ -96,16 +126,9 @@ class Convolution(Operation):
 
     def _windowed(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
         """An algorithm over history and block, pinned with its parameters for good."""
-        time = self._layer.axes(self._layer.rank)[-1]
-        across = self._extended((*frame, 1))[:-1]
-        samples = block or 1 if total is None else min(total, _WHOLE_BLOCK)
-        shape = (*across, samples + time.extent - 1)
-        choice = self._choose(shape, self._at_time(0, 0), cut_invariant=total is None)
+        choice = self._choose_for_blocks(frame, block if total is None else total, total is None)
         runnable = self._prepare(choice)
         grid = 1 if choice.algorithm.cut_invariant else runnable.grid
-        if grid == 1 and not choice.algorithm.cut_invariant:
-            choice = self._choose(shape, self._at_time(0, 0), cut_invariant=True)
-            runnable = self._prepare(choice)
 
         def compute(x: NDArray[Any], zeros: tuple[int, int]) -> NDArray[Any]:
             problem = dataclasses.replace(
@@ -115,9 +138,21 @@ class Convolution(Operation):
             return self._compute(pinned, self._prepare(pinned) if any(zeros) else runnable, x)
 
         empty = np.empty((*choice.problem.output_shape[:-1], 0), self._dtype)
+        time = self._layer.axes(self._layer.rank)[-1]
+        across = choice.problem.input_shape[:-1]
         return WindowedStream(
             time, across, self._dtype, compute, empty, choice.algorithm.name, grid
         )
+
+    def _choose_for_blocks(self, frame: tuple[int, ...], samples: int, live: bool) -> Choice:
+        """The algorithm for windows over blocks: one that keeps the law, or has a grid."""
+        time = self._layer.axes(self._layer.rank)[-1]
+        length = min(max(1, samples), _WHOLE_BLOCK) + time.extent - 1
+        shape = (*self._extended((*frame, 1))[:-1], length)
+        choice = self._choose(shape, self._at_time(0, 0), cut_invariant=live)
+        if not (live or choice.algorithm.cut_invariant or choice.algorithm.has_grid):
+            choice = self._choose(shape, self._at_time(0, 0), cut_invariant=True)
+        return choice
 
     def _at_time(self, before: int, after: int) -> Pads:
         """The zeros left to the algorithm, with these along time."""

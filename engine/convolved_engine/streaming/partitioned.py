@@ -12,18 +12,26 @@ Source: W. Gardner, "Efficient convolution without input-output delay", J. Audio
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convolved_engine import transforms
+from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 from convolved_engine.registry import algorithm
 from convolved_engine.streaming.base import LayerStream
 from convolved_vocabulary import Conv
 
-__all__ = ["PartitionedResponse", "PartitionedStream", "partition_length"]
+__all__ = [
+    "PartitionedResponse",
+    "PartitionedStream",
+    "partition_length",
+    "partitioned_cost",
+    "partitioned_error",
+]
 
 _SHORTEST, _LONGEST = 64, 512
 _FEWEST_PARTITIONS = 4
@@ -43,6 +51,33 @@ def partition_length(layer: Conv, dtype: np.dtype[Any], block: int) -> int:
         return 0
     wished = _LONGEST if block == 0 else min(max(block, _SHORTEST), _LONGEST)
     return 1 << (min(wished, taps // _FEWEST_PARTITIONS).bit_length() - 1)
+
+
+def partitioned_cost(problem: Problem, length: int, machine: Machine) -> tuple[float, int]:
+    """Predicted seconds of one block of `problem` in partitions of `length`, and bytes held."""
+    samples = problem.output_size[-1]
+    pairs = problem.group_inputs * problem.out_channels
+    rows = problem.batch * (problem.in_channels + problem.out_channels)
+    partitions = -(-problem.kernel[-1] // length) - 1
+    item = problem.dtype.itemsize
+    head = problem.batch * pairs * samples * length / machine.fma_rate * item / 4
+    transform = 2 * length * math.log2(2 * length) / machine.fft_rate * item / 4
+    products = problem.batch * pairs * partitions * (length + 1) * 4 * item / machine.copy_rate
+    blocks = samples / length
+    seconds = 2 * machine.call_seconds + head + blocks * (rows * transform + products)
+    held = 2 * partitions * (length + 1) * item * (problem.batch * problem.in_channels + pairs)
+    return seconds, held
+
+
+def partitioned_error(problem: Problem, length: int) -> float:
+    """Bound on max|error| / (sum|w| * max|x|): that of overlap-save, plus a sum over partitions.
+
+    Terms round once more for each partition that is added; the head rounds once a tap.
+    """
+    unit = float(np.finfo(problem.dtype).eps) / 2
+    partitions = -(-problem.kernel[-1] // length)
+    spectral = 8 * (math.log2(2 * length) + math.sqrt(problem.group_inputs * partitions))
+    return unit * (spectral + length * problem.group_inputs)
 
 
 class PartitionedResponse:
