@@ -174,12 +174,12 @@ def parameter_array(argument: str, value: object) -> NDArray[Any]:
 def frozen_array(array: NDArray[Any]) -> NDArray[Any]:
     """The same array over bytes of its own: its writeable flag cannot be set again.
 
-    An array that lies over bytes already is returned as it is.
+    An array that nobody can write to, down to the owner of its memory, is returned as it is.
     """
     owner: Any = array
-    while isinstance(owner, np.ndarray):
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
         owner = owner.base
-    if isinstance(owner, bytes) and array.flags.c_contiguous and array.flags.aligned:
+    if isinstance(owner, bytes | None) and array.flags.c_contiguous and array.flags.aligned:
         return array
     if not array.size:
         # `frombuffer` takes no empty buffers; of an empty array there is nothing to change.
