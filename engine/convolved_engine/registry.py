@@ -64,7 +64,13 @@ class Cost:
 class Runnable(ABC):
     """A prepared convolution: weights in the form that the algorithm reads.
 
+    Args:
+        problem: what it was prepared for.
+        weight: (out_channels, in_channels / groups, *kernel).
+        bias: (out_channels,) or None.
+
     Attributes:
+        problem: what it was prepared for.
         nbytes: what it holds in memory.
         grid: outputs along the last axis that are computed as one block, counted from output 0;
             1 where every output stands alone.
@@ -73,9 +79,37 @@ class Runnable(ABC):
     nbytes: int
     grid: int = 1
 
-    @abstractmethod
+    def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
+        # Kernels index memory without asking.
+        if weight.shape != problem.weight_shape:
+            raise InvalidArgument(
+                "weight", f"shape {weight.shape}", f"shape {problem.weight_shape}"
+            )
+        if bias is not None and bias.shape != (problem.out_channels,):
+            raise InvalidArgument("bias", f"shape {bias.shape}", f"shape {weight.shape[:1]}")
+        self.problem = problem
+
     def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
         """Compute `out` from `x` with at most `threads` threads (None: the setting)."""
+        problem = self.problem.with_input(x.shape)
+        _check("x", x, problem.input_shape, problem)
+        _check("out", out, problem.output_shape, problem)
+        self.compute(problem, x, out, threads)
+
+    @abstractmethod
+    def compute(
+        self, problem: Problem, x: NDArray[Any], out: NDArray[Any], threads: int | None
+    ) -> None:
+        """Compute `out`; x, out and problem have been checked to belong together."""
+
+
+def _check(name: str, array: NDArray[Any], shape: tuple[int, ...], problem: Problem) -> None:
+    if array.shape != shape:
+        raise InvalidArgument(name, f"shape {array.shape}", f"shape {shape}")
+    if array.dtype != problem.dtype:
+        raise InvalidArgument(name, f"dtype {array.dtype}", f"dtype {problem.dtype}")
+    if not array.flags.c_contiguous:
+        raise InvalidArgument(name, "strides", "a C-contiguous array")
 
 
 class Algorithm(ABC):

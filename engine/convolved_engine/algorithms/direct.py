@@ -14,23 +14,23 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convolved_engine import threads as pool
+from convolved_engine.kernels.layout import Layout
 from convolved_engine.machine import Machine, vector_bytes
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
-if TYPE_CHECKING:
-    from convolved_engine.kernels.sweep import Layout
-
 __all__ = ["Direct", "error_bound", "kernel_for_correlation", "real_rows"]
 
-_CHUNK_MULTIPLY_ADDS = 4e6
-_SLAB_BYTES = 256 << 10
+_CHUNK_MULTIPLY_ADDS = 4_000_000
+_BLOCK_MULTIPLY_ADDS = 40_000_000
+_BLOCK_OUTPUTS = 8192
+_BLOCK_BYTES = 256 << 10
 _RUN_BYTES = 24 << 10
 
 
@@ -62,8 +62,9 @@ class Direct(Algorithm):
         if problem.stride[-1] > 1 or problem.is_complex:
             packing = problem.input_bytes * (4 / item) / machine.copy_rate * 4
         tables = problem.weight_bytes / machine.copy_rate
-        layout, _ = _layout(problem.with_input((1, *problem.input_shape[1:])))
-        helping = min(machine.threads, 1 + int(computed * problem.terms / _CHUNK_MULTIPLY_ADDS))
+        layout = _layout(problem)
+        chunks = computed * problem.terms * parts // _CHUNK_MULTIPLY_ADDS + 1
+        helping = min(machine.threads, chunks, problem.batch * layout.blocks)
         return Cost(
             seconds=machine.call_seconds + tables + (work + moved + packing) / helping,
             workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
@@ -101,7 +102,7 @@ class Direct(Algorithm):
 
 class _Direct(Runnable):
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
-        self._problem = problem
+        super().__init__(problem, weight, bias)
         self._real = _real(problem.dtype)
         self._rows, _ = _tile(problem)
         rows = real_rows(problem, kernel_for_correlation(problem, weight))
@@ -118,11 +119,13 @@ class _Direct(Runnable):
             self._bias = np.ascontiguousarray(bias, problem.dtype).view(self._real)
         self.nbytes = self._weights.nbytes + self._bias.nbytes
 
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
+    def compute(
+        self, problem: Problem, x: NDArray[Any], out: NDArray[Any], threads: int | None
+    ) -> None:
+        """See `Runnable`."""
         from convolved_engine.kernels.sweep import sweep
 
-        problem = self._problem.with_input((1, *x.shape[1:]))
-        layout, tables = _layout(problem)
+        layout, tables = _sweep_of(problem)
         lanes = vector_bytes() // self._real.itemsize
         compute = sweep(self._rows, layout.vectors, lanes)
         flat_x, flat_y = x.reshape(-1).view(self._real), out.reshape(-1).view(self._real)
@@ -144,17 +147,16 @@ class _Direct(Runnable):
                 last,
             )
 
-        blocks = -(-layout.out_rows // layout.block_rows)
-        blocks *= -(-layout.out_columns // layout.block_columns)
-        items = x.shape[0] * layout.groups * layout.out_depth * blocks
+        items = x.shape[0] * layout.blocks
         each = layout.block_rows * layout.block_columns * layout.group_rows * layout.terms
-        pool.for_each_chunk(items, work, threads, max(1, int(_CHUNK_MULTIPLY_ADDS / each)))
+        pool.for_each_chunk(items, work, threads, max(1, _CHUNK_MULTIPLY_ADDS // each))
 
 
 class _Skipping(Runnable):
     """For weights that are not finite: no product is made with the padding."""
 
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
+        super().__init__(problem, weight, bias)
         missing = (1,) * (3 - problem.rank)
         correlating = kernel_for_correlation(problem, weight)
         self._weight = np.ascontiguousarray(
@@ -173,7 +175,11 @@ class _Skipping(Runnable):
         self._missing = missing
         self.nbytes = self._weight.nbytes
 
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
+    def compute(
+        self, problem: Problem, x: NDArray[Any], out: NDArray[Any], threads: int | None
+    ) -> None:
+        """See `Runnable`."""
+        del problem
         from convolved_engine.kernels.plain import skipping
 
         def work(first: int, last: int) -> None:
@@ -255,38 +261,31 @@ def _tile(problem: Problem) -> tuple[int, int]:
     return rows, wide if needed >= wide or -(-needed // narrow) * narrow > wide else narrow
 
 
-@functools.lru_cache(maxsize=512)
-def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
-    """The numbers of a sweep over one signal, and its tables: offsets twice, phases."""
-    from convolved_engine.kernels.sweep import Layout
-
-    missing = 3 - problem.rank
-    size, out = (1,) * missing + problem.size, (1,) * missing + problem.output_size
-    kernel, stride = (1,) * missing + problem.kernel, (1,) * missing + problem.stride
-    dilation = (1,) * missing + problem.dilation
-    before = (0,) * missing + tuple(pair[0] for pair in problem.pads)
+def _layout(problem: Problem) -> Layout:
+    """The numbers of a sweep over one signal; exact, and cheap for a problem of any size."""
+    size, out, kernel, stride, dilation, before = _three_axes(problem)
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     parts = 2 if problem.is_complex else 1
     item = _real(problem.dtype).itemsize
     _, vectors = _tile(problem)
     width = vectors * vector_bytes() // item
-    taps = np.arange(kernel[2]) * dilation[2]
-    phases, phase_of = np.unique(taps % stride[2], return_inverse=True)
-    channels = problem.group_inputs * parts
-    channels_out = problem.group_outputs * parts
+    phases = min(kernel[2], stride[2] // math.gcd(stride[2], dilation[2]))
+    channels, group_rows = problem.group_inputs * parts, problem.group_outputs * parts
+    terms = problem.terms * parts
 
     def slab(block_rows: int, block_columns: int) -> tuple[int, int, int]:
         span = (block_rows - 1) * stride[1] + reach[1] + 1
         segment = -(-block_columns // width) * width + reach[2] // stride[2]
-        return span, segment, channels * kernel[0] * span * len(phases) * segment
+        return span, segment, channels * kernel[0] * span * phases * segment
 
     def block_bytes(block_rows: int, block_columns: int) -> int:
-        written = channels_out * block_rows * block_columns
+        written = group_rows * block_rows * block_columns
         return (slab(block_rows, block_columns)[2] + written) * item
 
-    block_columns = min(out[2], max(width, 4096 // width * width))
-    block_rows = min(out[1], max(1, 8192 // block_columns))
-    while block_bytes(block_rows, block_columns) > _SLAB_BYTES:
+    most = max(width, min(_BLOCK_OUTPUTS, _BLOCK_MULTIPLY_ADDS // (group_rows * terms)))
+    block_columns = min(out[2], most // width * width)
+    block_rows = min(out[1], max(1, most // block_columns))
+    while block_bytes(block_rows, block_columns) > _BLOCK_BYTES:
         if block_rows > 1 and block_rows * stride[1] > reach[1] // 2:
             block_rows = -(-block_rows // 2)
         elif block_columns > width:
@@ -296,18 +295,12 @@ def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
         else:
             break
     slab_rows, segment, slab_size = slab(block_rows, block_columns)
-
-    c, z, r = np.ogrid[:channels, : kernel[0], : kernel[1]]
-    c, z, r = c[..., None], z[..., None], r[..., None]
-    near = ((c * size[0] + z * dilation[0]) * size[1] + r * dilation[1]) * size[2] + taps
-    packed = ((c * kernel[0] + z) * slab_rows + r * dilation[1]) * len(phases) + phase_of
-    packed = packed * segment + taps // stride[2]
     lines = max(1, _RUN_BYTES // ((width + reach[2]) * item))
-    layout = Layout(
+    return Layout(
         parts=parts,
         groups=problem.groups,
         group_inputs=problem.group_inputs,
-        group_rows=channels_out,
+        group_rows=group_rows,
         in_depth=size[0],
         in_rows=size[1],
         in_columns=size[2],
@@ -329,12 +322,44 @@ def _layout(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
         slab_rows=slab_rows,
         segment=segment,
         slab_size=slab_size,
-        scratch_size=channels_out * block_rows * -(-block_columns // width) * width,
+        scratch_size=group_rows * block_rows * -(-block_columns // width) * width,
         vectors=vectors,
-        terms=near.size,
+        terms=terms,
         run=max(64, lines * kernel[2]),
     )
-    return layout, (near.reshape(-1), packed.reshape(-1), phases)
+
+
+def _tables(problem: Problem, layout: Layout) -> tuple[NDArray[np.int64], ...]:
+    """Where the terms lie in the input and in the slab, and the phases of the slab."""
+    size, _, kernel, stride, dilation, _ = _three_axes(problem)
+    taps = np.arange(kernel[2]) * dilation[2]
+    phases, phase_of = np.unique(taps % stride[2], return_inverse=True)
+    c, z, r = np.ogrid[: layout.group_inputs * layout.parts, : kernel[0], : kernel[1]]
+    c, z, r = c[..., None], z[..., None], r[..., None]
+    near = ((c * size[0] + z * dilation[0]) * size[1] + r * dilation[1]) * size[2] + taps
+    packed = ((c * kernel[0] + z) * layout.slab_rows + r * dilation[1]) * len(phases) + phase_of
+    packed = packed * layout.segment + taps // stride[2]
+    return near.reshape(-1), packed.reshape(-1), phases
+
+
+@functools.lru_cache(maxsize=256)
+def _sweep_of(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
+    layout = _layout(problem)
+    return layout, _tables(problem, layout)
+
+
+def _three_axes(problem: Problem) -> tuple[tuple[int, ...], ...]:
+    """size, output size, kernel, stride, dilation and padding before, with missing axes of 1."""
+    ones = (1,) * (3 - problem.rank)
+    before = tuple(pair[0] for pair in problem.pads)
+    return (
+        ones + problem.size,
+        ones + problem.output_size,
+        ones + problem.kernel,
+        ones + problem.stride,
+        ones + problem.dilation,
+        (0,) * len(ones) + before,
+    )
 
 
 register(Direct())

@@ -95,15 +95,17 @@ class Im2col(Algorithm):
 
 class _Im2col(Runnable):
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
-        self._problem = problem
+        super().__init__(problem, weight, bias)
         self._matrices = np.ascontiguousarray(
             real_rows(problem, kernel_for_correlation(problem, weight))
         )
         self._bias = None if bias is None else bias.astype(problem.dtype)[:, None, None]
         self.nbytes = self._matrices.nbytes
 
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
-        problem = self._problem.with_input(x.shape)
+    def compute(
+        self, problem: Problem, x: NDArray[Any], out: NDArray[Any], threads: int | None
+    ) -> None:
+        """See `Runnable`."""
         tile_rows, tile_columns = _tile(problem)
         missing = (1,) * (3 - problem.rank)
         depth, rows, columns = missing + problem.output_size

@@ -128,7 +128,7 @@ class _OverlapSave(Runnable):
         bias: NDArray[Any] | None,
         parameters: Parameters,
     ) -> None:
-        self._problem = problem
+        super().__init__(problem, weight, bias)
         self._block = _lengths(parameters)
         self._batch = int(parameters["batch"])
         self._together = int(parameters["groups"])
@@ -140,7 +140,14 @@ class _OverlapSave(Runnable):
             )
         )
         stride, dilation = problem.stride[-1], problem.dilation[-1]
-        self.grid = self._kept[-1] * dilation // math.gcd(stride, dilation)
+        self.grid = self._batch * self._kept[-1] * (dilation // math.gcd(stride, dilation))
+        # What a block reads; beyond it stand zeros, lest its bits depend on later samples.
+        self._span = tuple(
+            (kept - 1) * (s // math.gcd(s, d)) + k
+            for kept, s, d, k in zip(
+                self._kept, problem.stride, problem.dilation, problem.kernel, strict=True
+            )
+        )
         self._weight = kernel_for_correlation(problem, weight)
         self._spectra = self._transform(self._weight)
         self._bias = None if bias is None else np.asarray(bias, problem.dtype)
@@ -148,7 +155,7 @@ class _OverlapSave(Runnable):
 
     def _transform(self, weight: NDArray[Any]) -> NDArray[Any]:
         """Conjugate spectra over the block length: (groups, outputs, inputs, bins)."""
-        problem = self._problem
+        problem = self.problem
         kernels = weight.reshape(-1, *problem.kernel).conj()
         shape = self._shape(problem, 1)
         bins = math.prod(shape.spectrum_lengths)
@@ -182,8 +189,10 @@ class _OverlapSave(Runnable):
             backend=self._backend,
         )
 
-    def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
-        problem = self._problem.with_input(x.shape)
+    def compute(
+        self, problem: Problem, x: NDArray[Any], out: NDArray[Any], threads: int | None
+    ) -> None:
+        """See `Runnable`."""
         axes = zip(
             problem.size,
             problem.output_size,
@@ -235,9 +244,7 @@ class _OverlapSave(Runnable):
             self._together * problem.group_inputs, self._batch, *self._block
         )
         self._gather(inputs, samples, phase, firsts)
-        outputs = slice(
-            groups.start * problem.group_outputs, groups.stop * problem.group_outputs
-        )
+        outputs = slice(groups.start * problem.group_outputs, groups.stop * problem.group_outputs)
         results = space.results.reshape(
             self._together * problem.group_outputs, self._batch, *self._block
         )[: count * problem.group_outputs]
@@ -274,12 +281,10 @@ class _OverlapSave(Runnable):
                 return results
         return self._directly(kept, groups, outputs)
 
-    def _directly(
-        self, samples: NDArray[Any], groups: slice, outputs: slice
-    ) -> NDArray[Any]:
+    def _directly(self, samples: NDArray[Any], groups: slice, outputs: slice) -> NDArray[Any]:
         """The results by direct convolution of the blocks (channels, batch, *block)."""
         count = groups.stop - groups.start
-        samples = samples[: count * self._problem.group_inputs]
+        samples = samples[: count * self.problem.group_inputs]
         weight = self._weight[outputs]
         problem = Problem.of(
             (self._batch, len(samples), *self._block),
@@ -303,19 +308,22 @@ class _OverlapSave(Runnable):
         view = inputs[(slice(None), *(slice(a.start, None, a.dilation) for a in phase))]
         begins = [a.offset + f * a.v_step for a, f in zip(phase, firsts, strict=True)]
         hop = self._kept[-1] * phase[-1].v_step
-        ends = [b + n for b, n in zip(begins, self._block, strict=True)]
+        ends = [b + n for b, n in zip(begins, self._span, strict=True)]
         ends[-1] += (self._batch - 1) * hop
         channels = len(inputs)
+        if self._span != self._block:
+            samples[:channels] = 0
         if all(b >= 0 and e <= a.length for a, b, e in zip(phase, begins, ends, strict=True)):
             field = view[(slice(None), *(slice(b, e) for b, e in zip(begins, ends, strict=True)))]
             strides = field.strides
             blocks = as_strided(
                 field,
-                (channels, self._batch, *self._block),
+                (channels, self._batch, *self._span),
                 (strides[0], hop * strides[-1], *strides[1:]),
                 writeable=False,
             )
-            np.copyto(samples[:channels], blocks)
+            read = samples[(slice(channels), slice(None), *map(slice, self._span))]
+            np.copyto(read, blocks)
             return
         samples[:channels] = 0
         for number in range(self._batch):
@@ -324,14 +332,14 @@ class _OverlapSave(Runnable):
             for axis, (each, begin) in enumerate(zip(phase, begins, strict=True)):
                 begin += number * hop if axis == len(phase) - 1 else 0
                 low = max(begin, 0)
-                high = max(low, min(begin + self._block[axis], each.length))
+                high = max(low, min(begin + self._span[axis], each.length))
                 inside.append(slice(low, high))
                 within.append(slice(low - begin, high - begin))
             samples[tuple(within)] = view[tuple(inside)]
 
     def _mix(self, space: transforms.Workspace, groups: slice) -> None:
         """Products of spectra, summed over the input channels of each group."""
-        problem, count = self._problem, groups.stop - groups.start
+        problem, count = self.problem, groups.stop - groups.start
         inputs, outputs, batch = problem.group_inputs, problem.group_outputs, self._batch
         spectra = space.spectra.reshape(self._together, inputs, batch, -1)[:count]
         products = space.products.reshape(self._together, outputs, batch, -1)[:count]

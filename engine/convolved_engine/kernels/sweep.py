@@ -13,52 +13,15 @@ stay in the first-level cache; an accumulator waits in the output meanwhile, whi
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from .compile import kernel
 from .tile import accumulate as _accumulate
 
-__all__ = ["Layout", "sweep"]
+__all__ = ["sweep"]
 
 # numba gives the first parameter, its typing context.
 accumulate: Any = _accumulate
-
-
-class Layout(NamedTuple):
-    """The numbers that a sweep reads, all of them counts of elements.
-
-    The three axes are depth, row and column; missing ones have size 1.
-    """
-
-    parts: int
-    groups: int
-    group_inputs: int
-    group_rows: int
-    in_depth: int
-    in_rows: int
-    in_columns: int
-    out_depth: int
-    out_rows: int
-    out_columns: int
-    planes: int
-    plane_step: int
-    depth_stride: int
-    depth_before: int
-    row_stride: int
-    row_before: int
-    row_reach: int
-    column_stride: int
-    column_before: int
-    column_reach: int
-    block_rows: int
-    block_columns: int
-    slab_rows: int
-    segment: int
-    slab_size: int
-    scratch_size: int
-    vectors: int
-    terms: int
-    run: int
 
 
 @kernel

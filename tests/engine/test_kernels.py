@@ -1,0 +1,100 @@
+"""The one low-level kernel, alone: a tile of outputs in vector registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from convolved_engine.kernels.compile import kernel
+from convolved_engine.kernels.tile import accumulate as intrinsic
+
+accumulate: Any = intrinsic
+
+SHAPES = [(1, 12, 16), (8, 3, 16), (3, 2, 8), (2, 1, 4)]
+TERMS = 37
+
+
+def tile_of(rows: int, vectors: int, lanes: int) -> Any:
+    @kernel
+    def tile(
+        x: Any, offsets: Any, first: int, last: int, w: Any, bias: Any, out: Any, resume: bool
+    ) -> None:
+        step = vectors * lanes
+        accumulate(
+            x, 1, offsets, first, last, w, 2, bias, 1, out, 3, step, resume, rows, vectors, lanes
+        )
+
+    return tile
+
+
+def operands(rows: int, width: int, dtype: Any) -> tuple[NDArray[Any], ...]:
+    generator = np.random.default_rng(rows)
+    offsets = generator.integers(0, 90, TERMS)
+    numbers = [generator.standard_normal(n) * 100 for n in (width + 91, TERMS * rows + 2, rows + 1)]
+    x, w, bias = (each.astype(dtype) for each in numbers)
+    return x, offsets, w, bias
+
+
+def expected(rows: int, width: int, dtype: Any) -> NDArray[Any]:
+    x, offsets, w, bias = operands(rows, width, dtype)
+    wide = object if np.dtype(dtype).kind == "i" else np.longdouble
+    fields = np.stack([x[1 + at : 1 + at + width] for at in offsets]).astype(wide)
+    weights = w[2:].astype(wide).reshape(TERMS, rows)
+    return weights.T @ fields + bias[1:, None].astype(wide)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_tile_is_the_bias_plus_the_products_of_all_its_terms(
+    shape: tuple[int, int, int], dtype: str
+) -> None:
+    rows, vectors, lanes = shape
+    width = vectors * lanes
+    x, offsets, w, bias = operands(rows, width, dtype)
+    out = np.full(rows * width + 6, 77, dtype)
+    tile_of(*shape)(x, offsets, 0, TERMS, w, bias, out, False)
+    assert (out[:3] == 77).all(), "nothing before the tile is touched"
+    assert (out[-3:] == 77).all(), "nothing after the tile is touched"
+    errors = abs(out[3:-3].reshape(rows, width) - expected(rows, width, dtype))
+    if out.dtype.kind == "i":
+        assert not errors.any()
+    else:
+        assert errors.max() <= TERMS * np.finfo(dtype).eps * 100 * 100 * 20
+
+
+def test_a_sum_taken_up_again_is_the_same_bits_as_one_in_a_single_go() -> None:
+    rows, vectors, lanes = shape = SHAPES[1]
+    x, offsets, w, bias = operands(rows, vectors * lanes, "float32")
+    at_once = np.zeros(rows * vectors * lanes + 6, np.float32)
+    in_runs = at_once.copy()
+    tile = tile_of(*shape)
+    tile(x, offsets, 0, TERMS, w, bias, at_once, False)
+    tile(x, offsets, 0, 10, w, bias, in_runs, False)
+    tile(x, offsets, 10, TERMS, w, bias, in_runs, True)
+    assert in_runs.tobytes() == at_once.tobytes()
+
+
+def test_an_output_is_the_same_bits_from_a_tile_of_any_shape() -> None:
+    rows, vectors, lanes = 8, 3, 16
+    x, offsets, w, bias = operands(rows, vectors * lanes, "float32")
+    together = np.zeros(rows * vectors * lanes + 6, np.float32)
+    tile_of(rows, vectors, lanes)(x, offsets, 0, TERMS, w, bias, together, False)
+    for row in range(rows):
+        own = np.concatenate([w[:2], w[2:].reshape(TERMS, rows)[:, row]])
+        alone = np.zeros(2 * 4 + 6, np.float32)
+        tile_of(1, 2, 4)(x, offsets, 0, TERMS, own, bias[row:], alone, False)
+        first = 3 + row * vectors * lanes
+        assert alone[3:-3].tobytes() == together[first : first + 8].tobytes()
+
+
+def test_sums_are_fused_so_that_products_are_not_rounded() -> None:
+    x = np.zeros(40, np.float32)
+    x[1:] = 1 + 2.0**-12
+    out = np.zeros(2 * 4 + 6, np.float32)
+    weights = np.array([0, 0, 1 + 2.0**-12], np.float32)
+    bias = np.array([0, -1], np.float32)
+    tile_of(1, 2, 4)(x, np.array([0]), 0, 1, weights, bias, out, False)
+    assert out[3] == np.float32(2.0**-11 + 2.0**-24)

@@ -1,0 +1,109 @@
+"""One pool, small chunks, one setting."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from convolved_engine import threads
+
+COUNTED = "from convolved_engine import threads; print(threads.limit())"
+
+
+def ask(program: str, **setting: str) -> subprocess.CompletedProcess[str]:
+    environment = {key: value for key, value in os.environ.items() if key != threads.SETTING}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env=environment | setting,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 100])
+@pytest.mark.parametrize("used", [1, 2, 5])
+@pytest.mark.parametrize("chunk", [1, 3, 200])
+def test_every_item_is_computed_exactly_once(count: int, used: int, chunk: int) -> None:
+    done: list[int] = []
+    threads.for_each_chunk(count, lambda a, b: done.extend(range(a, b)), used, chunk)
+    assert sorted(done) == list(range(count))
+
+
+def test_chunks_run_beside_each_other() -> None:
+    meeting = threading.Barrier(2, timeout=30)
+
+    def work(first: int, last: int) -> None:
+        del first, last
+        meeting.wait()
+
+    threads.for_each_chunk(2, work, 2)
+
+
+def test_a_failure_in_any_thread_reaches_the_caller() -> None:
+    def work(first: int, last: int) -> None:
+        del last
+        if first == 5:
+            raise RuntimeError("five")
+
+    with pytest.raises(RuntimeError, match="five"):
+        threads.for_each_chunk(40, work, 3)
+
+
+def test_nobody_still_computes_when_a_failure_has_been_reported() -> None:
+    running, entered = [0], threading.Event()
+    lock = threading.Lock()
+
+    def work(first: int, last: int) -> None:
+        del last
+        if first == 0:
+            entered.wait(10)
+            raise RuntimeError("first")
+        with lock:
+            running[0] += 1
+        entered.set()
+        threading.Event().wait(0.05)
+        with lock:
+            running[0] -= 1
+
+    with pytest.raises(RuntimeError, match="first"):
+        threads.for_each_chunk(6, work, 2)
+    assert running[0] == 0
+
+
+def test_the_setting_says_how_many_threads() -> None:
+    assert ask(COUNTED, CONVOLVED_THREADS="3").stdout.strip() == "3"
+    assert ask(COUNTED).stdout.strip() == str(threads.available_cores())
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", ""])
+def test_a_wrong_setting_is_refused_by_name(wrong: str) -> None:
+    answer = ask(COUNTED, CONVOLVED_THREADS=wrong)
+    assert answer.returncode != 0
+    assert f"CONVOLVED_THREADS: got {wrong!r}; want a whole number" in answer.stderr
+
+
+def test_blas_is_kept_to_one_thread_only_while_we_need_it() -> None:
+    from threadpoolctl import threadpool_info
+
+    def counts() -> list[int]:
+        return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+    before = counts()
+    with threads.blas_on_one_thread():
+        with threads.blas_on_one_thread():
+            assert set(counts()) <= {1}
+        assert set(counts()) <= {1}
+    assert counts() == before
+
+
+def test_importing_the_engine_starts_no_thread_and_compiles_nothing() -> None:
+    program = (
+        "import sys, threading, convolved_engine, convolved_engine.algorithms;"
+        "print(threading.active_count(), 'numba' in sys.modules, 'pyfftw' in sys.modules)"
+    )
+    assert ask(program).stdout.strip() == "1 False False"
