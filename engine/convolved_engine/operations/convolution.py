@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -36,6 +37,7 @@ prepared_weights = PreparedWeights()
 
 Pads = tuple[tuple[int, int], ...]
 _WHOLE_BLOCK = 1 << 17
+_KEPT_STRETCHES = 16
 
 
 class Convolution(Operation):
@@ -130,12 +132,14 @@ class Convolution(Operation):
         runnable = self._prepare(choice)
         grid = 1 if choice.algorithm.cut_invariant else runnable.grid
 
+        @lru_cache(maxsize=_KEPT_STRETCHES)
+        def pinned(size: tuple[int, ...], zeros: tuple[int, int]) -> tuple[Choice, Runnable]:
+            problem = dataclasses.replace(choice.problem, size=size, pads=self._at_time(*zeros))
+            same = dataclasses.replace(choice, problem=problem)
+            return same, self._prepare(same) if any(zeros) else runnable
+
         def compute(x: NDArray[Any], zeros: tuple[int, int]) -> NDArray[Any]:
-            problem = dataclasses.replace(
-                choice.problem, size=x.shape[2:], pads=self._at_time(*zeros)
-            )
-            pinned = dataclasses.replace(choice, problem=problem)
-            return self._compute(pinned, self._prepare(pinned) if any(zeros) else runnable, x)
+            return self._compute(*pinned(x.shape[2:], zeros), x)
 
         empty = np.empty((*choice.problem.output_shape[:-1], 0), self._dtype)
         time = self._layer.axes(self._layer.rank)[-1]
