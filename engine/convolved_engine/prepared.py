@@ -42,7 +42,7 @@ class PreparedWeights:
     def __init__(self, max_bytes: int = 256 << 20) -> None:
         self.max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, Prepared] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, Hashable], Prepared] = OrderedDict()
         self._making: dict[Hashable, Future[Any]] = {}
         self._nbytes = 0
 
@@ -111,10 +111,10 @@ class PreparedWeights:
     def forget(self, identity: Hashable) -> None:
         """Give up whatever is kept under `identity`."""
         with self._lock:
-            for key in [key for key in self._kept if key[0] == identity]:  # type: ignore[index]
+            for key in [key for key in self._kept if key[0] == identity]:
                 self._nbytes -= self._kept.pop(key).nbytes
 
-    def _keep(self, key: Hashable, made: Prepared) -> None:
+    def _keep(self, key: tuple[Hashable, Hashable], made: Prepared) -> None:
         if made.nbytes > self.max_bytes:
             return
         self._kept[key] = made

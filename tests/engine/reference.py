@@ -38,7 +38,8 @@ def naive(
                 first = o // problem.group_outputs * problem.group_inputs
                 for c in range(problem.group_inputs):
                     w = weight[(o, c, *taps)]
-                    out[:, o][(..., *to)] += _times(w, x[:, first + c][(..., *source)])
+                    part = out[:, o][(slice(None), *to)]
+                    part += _times(w, x[:, first + c][(slice(None), *source)])
     return out
 
 

@@ -42,7 +42,7 @@ def test_a_corner_belongs_to_the_last_of_its_axes(constants: tuple[str | float, 
     x = np.ones((1, 2, 3))
     pads = ((2, 1), (1, 2))
     values = tuple((0.0,) * 2 if each == "zeros" else (each,) * 2 for each in constants)
-    expected = np.pad(x[0], pads, constant_values=values)  # type: ignore[arg-type]
+    expected = np.pad(x[0], pads, constant_values=values)
     left = remaining(pads, constants)
     found = np.pad(extend(x, pads, constants)[0], left)
     assert np.array_equal(found, expected)

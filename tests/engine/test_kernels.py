@@ -43,7 +43,7 @@ def expected(rows: int, width: int, dtype: Any) -> NDArray[Any]:
     wide = object if np.dtype(dtype).kind == "i" else np.longdouble
     fields = np.stack([x[1 + at : 1 + at + width] for at in offsets]).astype(wide)
     weights = w[2:].astype(wide).reshape(TERMS, rows)
-    return weights.T @ fields + bias[1:, None].astype(wide)
+    return np.asarray(weights.T @ fields + bias[1:, None].astype(wide))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])

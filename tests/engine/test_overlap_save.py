@@ -103,7 +103,7 @@ def test_sums_that_overflow_only_inside_a_transform_come_out_right() -> None:
     x = np.full(problem.input_shape, 1e36, np.float32)
     weight = np.full(problem.weight_shape, 1e-3, np.float32)
     overlap_save = algorithm("overlap_save")
-    parameters = {"block": "4096", "batch": 1, "groups": 1}
+    parameters: dict[str, int | str] = {"block": "4096", "batch": 1, "groups": 1}
     out = run(overlap_save.prepare(problem, weight, None, parameters), problem, x)
     np.testing.assert_allclose(out, 1e35, rtol=1e-5)
 
@@ -114,7 +114,7 @@ def test_weights_that_are_not_finite_are_left_to_direct_convolution() -> None:
     weight[0, 0, 0] = np.inf
     x = np.ones(problem.input_shape, np.float32)
     overlap_save = algorithm("overlap_save")
-    parameters = {"block": "512", "batch": 1, "groups": 1}
+    parameters: dict[str, int | str] = {"block": "512", "batch": 1, "groups": 1}
     out = run(overlap_save.prepare(problem, weight, None, parameters), problem, x)[0, 0]
     assert np.isinf(out[99:]).all()
     assert not out[:99].any()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ BACKENDS = pytest.mark.parametrize("backend", transforms.BACKENDS)
 @pytest.mark.parametrize("lengths", [(24,), (6, 10), (4, 6, 8)], ids=str)
 @pytest.mark.parametrize("outputs", [2, 3])
 def test_there_and_back_is_the_samples_times_their_number(
-    backend: str, dtype: np.dtype[np.generic], lengths: tuple[int, ...], outputs: int
+    backend: str, dtype: np.dtype[Any], lengths: tuple[int, ...], outputs: int
 ) -> None:
     shape = Shape(inputs=2, outputs=outputs, lengths=lengths, dtype=dtype, backend=backend)
     samples = np.random.default_rng(0).standard_normal((2, *lengths)).astype(dtype)

@@ -1,5 +1,5 @@
 """The algorithms: each module registers one. Importing this package registers them all."""
 
-from . import direct, im2col, overlap_save
-
-__all__ = ["direct", "im2col", "overlap_save"]
+from convolved_engine.algorithms import direct as direct
+from convolved_engine.algorithms import im2col as im2col
+from convolved_engine.algorithms import overlap_save as overlap_save
