@@ -1,0 +1,24 @@
+"""`python -m convolved_server`: run a server; `--help` tells its settings."""
+
+from __future__ import annotations
+
+import sys
+
+from convolved_vocabulary import InvalidArgument
+
+from .flags import from_flags
+from .main import run
+
+
+def main() -> int:
+    """Run a server by the flags of the command line; return the exit code."""
+    try:
+        settings = from_flags()
+    except InvalidArgument as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return run(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

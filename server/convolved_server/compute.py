@@ -1,0 +1,106 @@
+"""Where work is done that is not waiting: on the event loop if tiny, else in a bounded pool.
+
+A hop to a thread and back costs more than many a small convolution. Work predicted to be tiny
+therefore runs where it stands, as long as the loop has not yet given much of this turn to such
+work; whoever comes after that takes the hop, and the loop stays prompt. Nothing here holds a lock
+while it computes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+__all__ = ["TINY_SECONDS", "Pool"]
+
+_T = TypeVar("_T")
+
+TINY_SECONDS = 200e-6
+"""Work predicted to take less runs on the event loop."""
+
+_TURN_SECONDS = 1e-3
+
+
+class Pool:
+    """Threads of a name, and the loop's allowance for tiny work.
+
+    Args:
+        name: of the threads.
+        threads: how many.
+
+    Attributes:
+        working: jobs that wait or run in the threads.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.threads = threads
+        self.working = 0
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"convolved-{name}")
+        self._spent = 0.0
+
+    async def run(
+        self,
+        work: Callable[[], _T],
+        *,
+        predicted: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> _T:
+        """Do `work` and return what it returns.
+
+        When the task that waits here is cancelled, work that has not begun never begins; work
+        that has begun is told by `stop`, and is waited for, because until it ends it uses what
+        the caller holds. Then the cancellation goes on.
+
+        Args:
+            work: what to do.
+            predicted: seconds that it should take, None if unknown.
+            stop: set when nobody wants the result any more.
+        """
+        if predicted is not None and predicted < TINY_SECONDS and self._spent < _TURN_SECONDS:
+            return self._here(work)
+        self.working += 1
+        job = self._executor.submit(work)
+        done = asyncio.wrap_future(job)
+        done.add_done_callback(_heard)
+        try:
+            return await asyncio.shield(done)
+        except asyncio.CancelledError:
+            if stop is not None:
+                stop.set()
+            await _ended(job, done)
+            raise
+        finally:
+            self.working -= 1
+
+    def close(self) -> bool:
+        """Begin nothing more; return whether all threads are idle."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        return self.working == 0
+
+    def _here(self, work: Callable[[], _T]) -> _T:
+        if not self._spent:
+            asyncio.get_running_loop().call_soon(self._next_turn)
+        begun = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self._spent += time.perf_counter() - begun
+
+    def _next_turn(self) -> None:
+        self._spent = 0.0
+
+
+async def _ended(job: Future[_T], done: asyncio.Future[_T]) -> None:
+    """Wait until no thread works at `job`."""
+    if not job.cancel():
+        await asyncio.wait([done])
+
+
+def _heard(done: asyncio.Future[_T]) -> None:
+    # A failure that comes after its caller has gone interests nobody.
+    if not done.cancelled():
+        done.exception()

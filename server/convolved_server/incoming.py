@@ -1,0 +1,172 @@
+"""What a client sends on a stream: read when asked for, or ahead of it, bounded in bytes.
+
+A stream that answers each small block at once reads when it is ready to; that costs no task and
+no buffer. While it is away in a thread it lets a task read ahead, so that the next blocks are
+there when it comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from convolved.wire.reasons import IdleTimeout
+from convolved_vocabulary import InvalidArgument
+
+from .calls import Call
+from .compute import Pool
+from .uploads import Received
+
+__all__ = ["Incoming"]
+
+# First messages of this size are parsed in a thread; data messages are framed, which takes no time.
+_LARGE_BYTES = 64 << 10
+_FIRST_MESSAGE = 1 << 3 | 2
+
+
+class Incoming:
+    """The messages of one call, in order.
+
+    Args:
+        call: the call.
+        parse: makes messages of bytes; it does not copy the payload of large data messages.
+        desk: threads that parse large other messages.
+        idle_timeout: seconds after which a client that is waited for has been silent too long;
+            0 for ever.
+
+    Attributes:
+        limit: bytes that may be read ahead.
+        waiting_since: when `take` began to wait, None while it does not.
+        arrived: when the message came that `take` gave last.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        parse: Callable[[bytes], Received],
+        desk: Pool,
+        idle_timeout: float,
+    ) -> None:
+        self._call = call
+        self._read: Callable[[], Awaitable[Any]] = call.context.read
+        self._parse = parse
+        self._desk = desk
+        self.limit = 0
+        self._queue: deque[tuple[Received, int, float]] = deque()
+        self._held = 0
+        self._reader: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+        self._closed = False
+        self._ahead = False
+        self._loop = asyncio.get_running_loop()
+        self._idle_timeout = idle_timeout
+        self._timer: asyncio.TimerHandle | None = None
+        self.waiting_since: float | None = None
+        self.arrived = 0.0
+
+    async def __aenter__(self) -> Incoming:
+        if self._idle_timeout:
+            self._timer = self._loop.call_later(self._idle_timeout, self._look)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+        self._queue.clear()
+
+    async def take(self) -> Received | None:
+        """The next message; None when the client has closed its side.
+
+        Raises:
+            InvalidArgument: if it cannot be parsed.
+        """
+        if not self._queue:
+            self.waiting_since = self._loop.time()
+            try:
+                if self._reader is None and not self._closed and self._failure is None:
+                    found = await self._next()
+                    self.arrived = self._loop.time()
+                    return found[0] if found else None
+                await self._something()
+            finally:
+                self.waiting_since = None
+        if not self._queue:
+            if self._failure is not None:
+                raise self._failure
+            return None
+        message, nbytes, self.arrived = self._queue.popleft()
+        self._held -= nbytes
+        if self._ahead and self._held < self.limit // 2:
+            self.read_ahead()
+        return message
+
+    def waiting(self) -> Received | None:
+        """The message that `take` would give without waiting, if there is one."""
+        return self._queue[0][0] if self._queue else None
+
+    def read_ahead(self) -> None:
+        """Let a task read from now on, up to the limit."""
+        self._ahead = True
+        if self._reader is None and not self._closed and self._failure is None:
+            self._reader = self._loop.create_task(self._fill())
+
+    async def _something(self) -> None:
+        while not (self._queue or self._closed or self._failure):
+            self._wake = self._loop.create_future()
+            await self._wake
+
+    async def _fill(self) -> None:
+        try:
+            while self._held < self.limit:
+                found = await self._next()
+                if found is None:
+                    return
+                self._queue.append((*found, self._loop.time()))
+                self._held += found[1]
+                self._wake_up()
+        except Exception as error:  # noqa: BLE001 - whoever takes the next message shall hear of it
+            self._failure = error
+        finally:
+            self._reader = None
+            self._wake_up()
+
+    async def _next(self) -> tuple[Received, int] | None:
+        raw = await self._read()
+        if raw is grpc.aio.EOF:
+            self._closed = True
+            return None
+        try:
+            if len(raw) >= _LARGE_BYTES and raw[0] == _FIRST_MESSAGE:
+                message = await self._desk.run(partial(self._parse, raw))
+            else:
+                message = self._parse(raw)
+        except DecodeError:
+            raise InvalidArgument(
+                "request", f"{len(raw):,} bytes that cannot be parsed", "a message of this method"
+            ) from None
+        return message, len(raw)
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        since = self.waiting_since
+        if since is not None and now - since >= self._idle_timeout:
+            self._call.end(
+                IdleTimeout(f"no message came for {self._idle_timeout:g} s; open the stream again")
+            )
+            return
+        following = (now if since is None else since) + self._idle_timeout
+        self._timer = self._loop.call_at(following, self._look)

@@ -1,0 +1,108 @@
+"""What the server sends on a stream: in order, bounded in bytes.
+
+`send` is the short way: the caller waits until gRPC has taken the message. `queue` is the way of
+streams that compute while they send: a task writes, and who queues waits only while more than the
+limit is waiting. gRPC takes a message when the client's window has room for it, so that a client
+which does not read costs the limit and what gRPC itself holds, and no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import TracebackType
+
+from .calls import Call
+
+__all__ = ["Outgoing"]
+
+# How long a stream that ends waits for the message that is being written.
+_LAST_WRITE_SECONDS = 1.0
+
+
+class Outgoing:
+    """The messages to one client.
+
+    Args:
+        call: the call.
+
+    Attributes:
+        limit: bytes that may wait.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._write = call.context.write
+        self.limit = 0
+        self._queue: deque[bytes] = deque()
+        self._held = 0
+        self._writer: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[None] | None = None
+        self._failure: Exception | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def __aenter__(self) -> Outgoing:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._writer is None:
+            return
+        # What is being written is let out whole, for its client can use it; the rest is not.
+        self._queue.clear()
+        await asyncio.wait([self._writer], timeout=_LAST_WRITE_SECONDS)
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
+
+    async def send(self, message: bytes) -> None:
+        """Send a message and wait until gRPC has taken it."""
+        if self._writer is None:
+            await self._write(message)
+        else:
+            await self.queue(message)
+
+    async def queue(self, message: bytes) -> None:
+        """Let a message be sent; wait while too much is waiting."""
+        self._check()
+        self._queue.append(message)
+        self._held += len(message)
+        if self._writer is None:
+            self._writer = self._loop.create_task(self._write_all())
+        while self._held > self.limit and self._writer is not None:
+            await self._change()
+        self._check()
+
+    async def sent(self) -> None:
+        """Wait until gRPC has taken everything."""
+        while self._writer is not None:
+            await self._change()
+        self._check()
+
+    async def _write_all(self) -> None:
+        try:
+            while self._queue:
+                message = self._queue.popleft()
+                await self._write(message)
+                self._held -= len(message)
+                self._wake_up()
+        except Exception as error:  # noqa: BLE001 - whoever sends next shall hear of it
+            self._failure = error
+        finally:
+            self._writer = None
+            self._wake_up()
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    async def _change(self) -> None:
+        self._wake = self._loop.create_future()
+        await self._wake
+
+    def _wake_up(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)

@@ -1,0 +1,1 @@
+"""StreamConvolve: signals that come in blocks along time."""

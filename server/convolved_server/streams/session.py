@@ -1,0 +1,229 @@
+"""A stream without its transport: blocks in, messages out, and the law about both.
+
+Positions are absolute sample indices and the only sequence numbers. In which blocks the input
+comes changes neither the values nor their number; a live push is answered by exactly the outputs
+that it fixes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import convolved_engine as engine
+from convolved.v1 import convolution_pb2 as pb
+from convolved.wire.fields import located
+from convolved.wire.framing import BlockFrame, OutputFrame, serialize
+from convolved.wire.limits import BLOCK_BYTES
+from convolved.wire.plans import duration
+from convolved.wire.reasons import OutOfSequence
+from convolved.wire.tensors import array_of, checked_bools, data_type
+from convolved_vocabulary import InvalidArgument
+
+from .opening import Opening
+from .pace import Pace
+
+__all__ = ["Session"]
+
+# Output that is computed at one time, as far as the filter lets it be divided.
+_STEP_BYTES = 4 << 20
+
+
+class Session:
+    """One stream.
+
+    Args:
+        opening: what it is to be.
+        stream: the engine's stream, opened so.
+
+    Attributes:
+        accepted: the end of the blocks accepted.
+        sent: the end of the outputs given.
+        blocks: received.
+        late: pushes answered later than they last.
+        seconds: spent computing.
+    """
+
+    def __init__(self, opening: Opening, stream: engine.Stream) -> None:
+        self._opening = opening
+        self._stream = stream
+        self._pace = Pace()
+        self._loaded: NDArray[Any] = np.empty((*opening.frame, 0), opening.dtype)
+        self._open_push = False
+        self._retain_from = opening.input_offset
+        self._piece = max(1, BLOCK_BYTES // opening.out_frame_bytes)
+        fixed = opening.rate * opening.out_frame_bytes
+        self._step = max(1, int(_STEP_BYTES / fixed))
+        self.accepted = opening.input_offset
+        self.sent = opening.output_offset
+        self.blocks = 0
+        self.late = 0
+        self.seconds = 0.0
+
+    def started(self, idle_timeout: float) -> bytes:
+        """The message that opens the stream."""
+        opening = self._opening
+        message = pb.Started(
+            filter=opening.filter.name,
+            data_type=data_type(self._stream.output_dtype),
+            frame_shape=self._stream.frame_shape,
+            delay_samples=float(self._stream.delay),
+            block_samples=self._stream.block,
+            algorithm=self._stream.algorithm,
+        )
+        if opening.total is not None:
+            message.total_samples = opening.filter.time.output_length(opening.total)
+        if idle_timeout:
+            message.idle_timeout.CopyFrom(duration(idle_timeout))
+        return pb.StreamConvolveResponse(started=message).SerializeToString()
+
+    def accept(self, block: BlockFrame) -> int:
+        """Check that a block is the next one, and count it; return its samples.
+
+        Raises:
+            OutOfSequence: if its offset is not the end of the block before.
+            InvalidArgument: if its length is wrong.
+        """
+        opening = self._opening
+        if block.offset != self.accepted:
+            with located("block.offset"):
+                raise OutOfSequence("block.offset", block.offset, str(self.accepted))
+        size = len(block.data)
+        samples, rest = divmod(size, opening.frame_bytes)
+        if rest or size > BLOCK_BYTES:
+            with located("block.data"):
+                raise InvalidArgument(
+                    "block.data",
+                    f"{size} bytes",
+                    f"a multiple of {opening.frame_bytes}, the bytes of one sample, up to 1 MiB",
+                )
+        ends_push = opening.live and self._open_push and not block.more
+        if not samples and not ends_push:
+            with located("block.data"):
+                raise InvalidArgument("block.data", "no samples", "at least one sample")
+        if opening.total is not None and self.accepted + samples > opening.total:
+            with located("block.data"):
+                raise OutOfSequence(
+                    "block.data",
+                    f"samples up to {self.accepted + samples}",
+                    f"no more than the total_samples of Start, {opening.total}",
+                )
+        self.accepted += samples
+        self.blocks += 1
+        self._open_push = opening.live and block.more
+        return samples
+
+    def joins(self, block: BlockFrame) -> bool:
+        """Whether `block`, the next one, may be computed together with those accepted last.
+
+        A push that is complete is not held up by one that is not.
+        """
+        return not self._opening.live or self._open_push or not block.more
+
+    def steps(self, samples: int) -> int:
+        """In how many steps that many samples are computed."""
+        return max(1, -(-samples // self._step))
+
+    def predict(self, samples: int) -> float | None:
+        """Seconds that a step should take, None if nothing is known."""
+        return self._pace.predict(min(samples, self._step))
+
+    def load(self, blocks: Sequence[BlockFrame]) -> None:
+        """Take in blocks that were accepted; `advance` computes them step by step."""
+        opening = self._opening
+        arrays = [array_of(block.data, opening.dtype, (*opening.frame, -1)) for block in blocks]
+        joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
+        self._loaded = checked_bools(joined, "block", "x")
+
+    def advance(self, answered: bool) -> list[bytes]:
+        """Compute the next step of what is loaded; `answered`: it ends a push, or several.
+
+        Returns:
+            the Outputs, serialized.
+        """
+        samples, self._loaded = self._loaded[..., : self._step], self._loaded[..., self._step :]
+        begun = time.perf_counter()
+        found = self._stream.push_arranged(samples)
+        seconds = time.perf_counter() - begun
+        self._pace.measured(samples.shape[-1], seconds)
+        self.seconds += seconds
+        return list(self._outputs(found, answered))
+
+    def flush(self) -> NDArray[Any]:
+        """End the input and compute what is left."""
+        begun = time.perf_counter()
+        found = self._stream.flush()
+        self.seconds += time.perf_counter() - begun
+        return found
+
+    def end(self, end: pb.End) -> None:
+        """Check that an End tells the samples that have come.
+
+        Raises:
+            OutOfSequence: if samples are missing or a push is not complete.
+        """
+        if self._open_push:
+            with located("end"):
+                raise OutOfSequence("end", "the end within a push", "a Block without more before")
+        if end.total_samples != self.accepted:
+            with located("end.total_samples"):
+                raise OutOfSequence("end.total_samples", end.total_samples, str(self.accepted))
+        total = self._opening.total
+        if total is not None and total != self.accepted:
+            with located("end.total_samples"):
+                raise OutOfSequence(
+                    "end.total_samples", self.accepted, f"{total}, the total_samples of Start"
+                )
+
+    def tail(self, found: NDArray[Any]) -> Iterator[bytes]:
+        """The Outputs of what `flush` gave, serialized one by one as they are asked for."""
+        if found.shape[-1]:
+            yield from self._outputs(found, answered=True)
+
+    def finished(self) -> bytes:
+        """The last message.
+
+        Raises:
+            InvalidArgument: if the first output wanted lies beyond the last one.
+        """
+        opening = self._opening
+        length = opening.filter.time.output_length(self.accepted)
+        if opening.output_offset > length:
+            with located("start.output_offset"):
+                raise InvalidArgument(
+                    "output_offset", opening.output_offset, f"at most {length}, the whole output"
+                )
+        if self.sent != length:
+            raise AssertionError(f"{self.sent} of {length} outputs have been given")
+        statistics = pb.Statistics(
+            blocks=self.blocks, late_blocks=self.late, compute_time=duration(self.seconds)
+        )
+        message = pb.Finished(total_samples=self.sent, statistics=statistics)
+        return pb.StreamConvolveResponse(finished=message).SerializeToString()
+
+    def _outputs(self, found: NDArray[Any], answered: bool) -> Iterator[bytes]:
+        live, length = self._opening.live, found.shape[-1]
+        retain_from = max(self._retain_from, self._stream.retain_from)
+        taken = self._stream.inputs
+        if not length and not (live and answered):
+            self._retain_from = retain_from
+            return
+        for begin in range(0, max(1, length), self._piece):
+            piece = np.ascontiguousarray(found[..., begin : begin + self._piece])
+            last = begin + self._piece >= length
+            if last:
+                # Only now does nothing that is still to come need the input before.
+                self._retain_from = retain_from
+            frame = OutputFrame(
+                offset=self.sent,
+                data=piece.data if piece.size else b"",
+                more=live and not (last and answered),
+                input_end=taken,
+                retain_from=self._retain_from,
+            )
+            self.sent += piece.shape[-1]
+            yield serialize(frame)
