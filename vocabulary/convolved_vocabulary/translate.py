@@ -172,11 +172,12 @@ def _bounded(x: NDArray[Any], filter: Filter) -> NDArray[Any]:
 
     Where the bound of that dtype is too large still, in 64 bits: there the samples count.
     """
-    if x.dtype == np.bool_ or x.dtype.itemsize == 1:
-        narrow = x
-    else:
-        low, high = np.min_scalar_type(int(x.min())), np.min_scalar_type(int(x.max()))
-        narrow = x.astype(np.result_type(low, high), copy=False)
+    narrow = x
+    if x.dtype.itemsize > 1:
+        low, high = int(x.min()), int(x.max())
+        smallest = np.min_scalar_type(high if low >= 0 else min(low, -high - 1))
+        if smallest.itemsize < x.dtype.itemsize:
+            narrow = x.astype(smallest)
     try:
         filter.output_dtype(narrow.dtype)
     except IntegerOverflow:
