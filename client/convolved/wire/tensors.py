@@ -19,6 +19,7 @@ from convolved_vocabulary import DTYPES, InvalidArgument
 from convolved_vocabulary.dtypes import checked_dtype
 
 from .fields import join, located
+from .framing import Payload
 from .limits import MAX_AXES
 from .reasons import UnknownField
 
@@ -75,7 +76,7 @@ def little_endian(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def array_of(data: bytes, dtype: np.dtype[Any], shape: Sequence[int]) -> NDArray[Any]:
+def array_of(data: Payload, dtype: np.dtype[Any], shape: Sequence[int]) -> NDArray[Any]:
     """A read-only array over bytes whose number fits `shape`."""
     array = np.frombuffer(data, dtype.newbyteorder("<")).reshape(shape)
     return array.astype(dtype, copy=False)

@@ -1,0 +1,356 @@
+"""The sync client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from convolved.embedded import EmbeddedServer
+from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
+from convolved.session.calls import AnyFilter, Session
+from convolved.stream import Stream
+from convolved.transport import Transport
+from convolved_vocabulary import Filter, Layer, Plan
+from convolved_vocabulary.layers.conv import Padding
+
+__all__ = ["Client"]
+
+
+class Client:
+    """A convolution service, array in, array out. It may be used from several threads.
+
+    Nothing is connected before it is needed. Use it as a context manager, or `close` it.
+
+    Args:
+        target: `HOST:PORT` or `unix:PATH`.
+        token: sent with every call, for servers that demand one.
+        timeout: seconds that a call may take, a whole `apply` of a streamed signal and one push
+            of a stream counting as a call each; None for as long as the server is there.
+        progress: called with the output samples received and their total, while a signal that
+            does not fit one message goes through.
+
+    Raises:
+        InvalidArgument: if the target or the timeout is none.
+
+    >>> import numpy as np
+    >>> with Client.embedded() as client:
+    ...     hall = client.register(np.array([1.0, 0.5], np.float32))
+    ...     wet = client.apply(np.ones(4, np.float32), hall)
+    ...     with client.stream(hall) as live:
+    ...         blocks = live.push(np.ones(4, np.float32)), live.flush()[0]
+    >>> wet
+    array([1. , 1.5, 1.5, 1.5, 0.5], dtype=float32)
+    >>> blocks
+    (array([1. , 1.5, 1.5, 1.5], dtype=float32), array([0.5], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        *,
+        token: str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        self._transport = Transport(target, token, timeout)
+        self._session = Session(progress)
+        self._server: EmbeddedServer | None = None
+
+    @classmethod
+    def embedded(
+        cls,
+        *,
+        timeout: float | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Client:
+        """Start a server as a child process, which ends with the client, and connect to it.
+
+        Raises:
+            MissingExtra: if the server is not installed.
+            Unavailable: if it does not come to serve.
+        """
+        server = EmbeddedServer()
+        try:
+            client = cls(server.address, timeout=timeout, progress=progress)
+        except BaseException:
+            server.close()
+            raise
+        client._server = server
+        return client
+
+    @property
+    def target(self) -> str:
+        """The address of the server."""
+        return self._transport.target
+
+    def convolve(
+        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
+    ) -> NDArray[Any]:
+        """Convolve two arrays, as `scipy.signal.convolve` does.
+
+        Args:
+            in1: an array of up to three axes.
+            in2: another of as many axes.
+            mode: "full", "same" (the size of in1, centered) or "valid".
+            method: "auto", "direct" or "fft".
+
+        Returns:
+            an array of dtype `numpy.result_type(in1, in2)`; integers are exact.
+
+        Raises:
+            InvalidArgument: naming what is wrong.
+            IntegerOverflow: where SciPy would wrap around in silence.
+            Unavailable: if the server cannot be reached.
+        """
+        return self._transport.run(self._session.convolve(in1, in2, mode, method))
+
+    def correlate(
+        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
+    ) -> NDArray[Any]:
+        """Cross-correlate two arrays, as `scipy.signal.correlate` does; in2 is conjugated.
+
+        Args:
+            in1: an array of up to three axes.
+            in2: another of as many axes.
+            mode: "full", "same" (the size of in1, centered) or "valid".
+            method: "auto", "direct" or "fft".
+
+        Returns:
+            an array of dtype `numpy.result_type(in1, in2)`; integers are exact.
+
+        Raises:
+            InvalidArgument: naming what is wrong.
+            IntegerOverflow: where SciPy would wrap around in silence.
+            Unavailable: if the server cannot be reached.
+        """
+        return self._transport.run(self._session.correlate(in1, in2, mode, method))
+
+    def conv(
+        self,
+        x: ArrayLike,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: Padding = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+    ) -> NDArray[Any]:
+        """Cross-correlate channels, as PyTorch's `conv1d`, `conv2d` and `conv3d` do.
+
+        Args:
+            x: (channels, *spatial) or (batch, channels, *spatial).
+            weight: (out_channels, channels / groups, *kernel), of the dtype of x.
+            bias: (out_channels,).
+            stride: an int, or one for each axis.
+            padding: as `Conv` takes it; PyTorch's words and numbers mean the same.
+            dilation: an int, or one for each axis.
+            groups: how many groups of channels are convolved by themselves.
+
+        Returns:
+            (out_channels, *out_spatial), with a batch axis if x has one.
+
+        Raises:
+            InvalidArgument: naming what is wrong.
+            Unavailable: if the server cannot be reached.
+        """
+        steps = self._session.conv(x, weight, bias, stride, padding, dilation, groups)
+        return self._transport.run(steps)
+
+    def apply(
+        self,
+        x: ArrayLike,
+        filter: AnyFilter,
+        *,
+        sample_rate_hertz: float | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> NDArray[Any]:
+        """Apply a filter to a signal of any length.
+
+        What does not fit one message is streamed in blocks, read from `x` where it lies and
+        written straight into the result: beyond these two no memory is needed, and `x` may be
+        mapped from a file or strided. A filter that is not registered goes along with each
+        message, or each stream.
+
+        Args:
+            x: (channels, *spatial) or (batch, channels, *spatial), time last; a bare spatial
+                array is one channel, which is left out of the result if one comes out.
+            filter: what `register` returned, a filter's name, a filter, a layer, or the array
+                of an impulse response.
+            sample_rate_hertz: of the signal, if the filter's rate shall be checked.
+            accuracy: "fast" or "strict"; see `Options`.
+            algorithm: the name of an algorithm, or "auto".
+
+        Returns:
+            an array laid out as `x`; its dtype follows from x and the filter.
+
+        Raises:
+            InvalidArgument: naming what is wrong with the signal or the filter.
+            NotFound: if the server holds no filter of that name.
+            ResourceExhausted: if a limit of the server is exceeded.
+            Unavailable: if the server cannot be reached, or is lost.
+        """
+        steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
+        return self._transport.run(steps)
+
+    def stream(
+        self,
+        filter: AnyFilter,
+        *,
+        channels: int = 1,
+        size: Sequence[int] = (),
+        dtype: DTypeLike = "float32",
+        block: int = 512,
+        sample_rate_hertz: float | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> Stream:
+        """Open a stream: push blocks of a signal, get back what they fix.
+
+        Args:
+            filter: what `register` returned, a filter's name, a filter, a layer, or the array
+                of an impulse response.
+            channels: of the input.
+            size: the spatial axes before time: () for audio, (height,) for spectrograms.
+            dtype: of the input.
+            block: samples that usually come at a time; blocks of any length are taken.
+            sample_rate_hertz: of the signal, if the filter's rate shall be checked.
+            accuracy: "fast" or "strict"; see `Options`.
+            algorithm: the name of an algorithm, or "auto".
+
+        Returns:
+            a `Stream`, to be closed.
+
+        Raises:
+            InvalidArgument: naming what is wrong; a filter with "wrap" along time cannot stream.
+            NotFound: if the server holds no filter of that name.
+            ResourceExhausted: if the server has no room for another stream.
+            Unavailable: if the server cannot be reached.
+        """
+        steps = self._session.stream(
+            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm
+        )
+        live, pipe = self._transport.run(steps)
+        return Stream(
+            self._transport, live, pipe, lambda: self._transport.run(self._session.open(live))
+        )
+
+    def plan(
+        self,
+        filter: AnyFilter,
+        shape: Sequence[int],
+        *,
+        dtype: DTypeLike = "float32",
+        block: int | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> Plan:
+        """Say how the server would apply a filter to a signal of `shape`, and why so.
+
+        A filter of more than 4 MiB is registered for that.
+
+        Args:
+            filter: what `register` returned, a filter's name, a filter, a layer, or the array
+                of an impulse response.
+            shape: as `apply` takes it: spatial, (channels, *spatial) or (batch, channels,
+                *spatial).
+            dtype: of the signal.
+            block: plan a live stream with blocks of this many samples instead.
+            accuracy: "fast" or "strict"; see `Options`.
+            algorithm: the name of an algorithm, or "auto".
+
+        Returns:
+            a plan, which prints itself.
+
+        Raises:
+            InvalidArgument: naming what is wrong.
+            NotFound: if the server holds no filter of that name.
+            Unavailable: if the server cannot be reached.
+        """
+        steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm)
+        return self._transport.run(steps)
+
+    def register(
+        self,
+        filter: Filter | Layer | RegisteredFilter | ArrayLike,
+        *,
+        spread: bool = False,
+        sample_rate_hertz: float | None = None,
+    ) -> RegisteredFilter:
+        """Let the server hold a filter of any size; the same filter again is the same name.
+
+        Args:
+            filter: a filter, a layer, or an impulse response: (n), (channels, n) or
+                (out, in, n); see `impulse_response`.
+            spread: for an impulse response (c, n): from one channel to c.
+            sample_rate_hertz: of an impulse response, if signals of another rate shall be
+                refused.
+
+        Returns:
+            a handle, taken wherever a filter is. It keeps the weights: a server that has lost
+            the filter is given it again.
+
+        Raises:
+            InvalidArgument: naming what is wrong.
+            ResourceExhausted: if the filter is too large for the server.
+            Unavailable: if the server cannot be reached.
+        """
+        return self._transport.run(self._session.register(filter, spread, sample_rate_hertz))
+
+    def filters(self) -> list[FilterInfo]:
+        """Describe the filters that the server holds for this caller, in the order of names.
+
+        Raises:
+            Unavailable: if the server cannot be reached.
+        """
+        return self._transport.run(self._session.filters())
+
+    def get_filter(self, filter: RegisteredFilter | str) -> FilterInfo:
+        """Describe one filter by its handle or name.
+
+        Raises:
+            NotFound: if the server does not hold it.
+            Unavailable: if the server cannot be reached.
+        """
+        return self._transport.run(self._session.get_filter(filter))
+
+    def delete_filter(self, filter: RegisteredFilter | str, *, allow_missing: bool = False) -> None:
+        """Let the server forget a filter; calls and streams that use it go on.
+
+        Args:
+            filter: its handle or name.
+            allow_missing: succeed also if the server does not hold it.
+
+        Raises:
+            NotFound: if the server does not hold it.
+            Unavailable: if the server cannot be reached.
+        """
+        self._transport.run(self._session.delete_filter(filter, allow_missing))
+
+    def info(self) -> ServerInfo:
+        """Describe the server: version, abilities, limits.
+
+        Raises:
+            Unavailable: if the server cannot be reached.
+        """
+        return self._transport.run(self._session.info())
+
+    def close(self) -> None:
+        """End its streams, the connection, and the server if it is embedded. May be repeated."""
+        self._transport.close()
+        if self._server is not None:
+            self._server.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,124 @@
+"""A filter over an array of any size: in single messages where they do, else through streams."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convolved.methods import CONVOLVE
+from convolved.v1 import convolution_pb2 as pb
+from convolved.wire.limits import MESSAGE_BYTES, MESSAGE_MARGIN
+from convolved.wire.options import encode_options
+from convolved.wire.tensors import decode_tensor, encode_tensor
+from convolved_vocabulary import Internal, Options
+
+from .operations import Exchange, Steps, Unary
+from .registering import registering
+from .sources import Source
+from .whole import WholeSession
+
+__all__ = ["ROOM", "Applying"]
+
+ROOM = MESSAGE_BYTES - MESSAGE_MARGIN
+"""The bytes of tensors that fit one message."""
+
+
+class Applying:
+    """One application of a filter to a signal.
+
+    A batch goes by as many examples at once as fit a message; examples that fit none go through
+    one stream each. The output is written straight into the array that is returned.
+
+    Args:
+        source: the filter.
+        signal: (batch, channels, *spatial), of any strides and byte order.
+        options: the wishes.
+        sample_rate_hertz: of the signal, or None.
+        progress: called with the output samples received and their total while streaming.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        signal: NDArray[Any],
+        options: Options,
+        sample_rate_hertz: float | None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        self._source, self._signal, self._options = source, signal, options
+        self._rate, self._progress = sample_rate_hertz, progress
+        self._dtype = signal.dtype.newbyteorder("=")
+        self._shape = source.filter.output_shape(signal.shape)[1:]
+        self._output: NDArray[Any] | None = None
+
+    def steps(self) -> Steps[NDArray[Any]]:
+        """The steps; they give the output (batch, channels, *spatial)."""
+        count = self._examples_at_once()
+        for begin in range(0, self._signal.shape[0], count or 1):
+            once = self._unary(begin, count) if count else self._exchange(begin)
+            yield from registering(self._source, once)
+        assert self._output is not None, "a batch has at least one example"
+        return self._output
+
+    def _examples_at_once(self) -> int:
+        """How many examples fit one request and one response; 0 if none."""
+        # Of a filter known by its name, only the server can tell the type of exact results.
+        exact = self._dtype.kind in "biu" and not self._source.has_weights
+        itemsize = 16 if exact else self._source.filter.output_dtype(self._dtype).itemsize
+        each = max(
+            math.prod(self._signal.shape[1:]) * self._dtype.itemsize,
+            math.prod(self._shape) * itemsize,
+        )
+        return max(0, ROOM - self._source.inline_bytes) // each
+
+    def _unary(self, begin: int, count: int) -> Callable[[], Steps[None]]:
+        def once() -> Steps[None]:
+            examples = self._signal[begin : begin + count]
+            request = pb.ConvolveRequest(
+                filter=self._source.message(),
+                input=encode_tensor(examples.astype(self._dtype, copy=False)),
+                options=encode_options(self._options),
+                sample_rate_hertz=self._rate or 0.0,
+            )
+            response = yield Unary(CONVOLVE, request)
+            found = decode_tensor(response.output)
+            target = self._target(begin, found.shape[1:], found.dtype, len(found))
+            target[...] = found
+
+        return once
+
+    def _exchange(self, index: int) -> Callable[[], Steps[None]]:
+        def once() -> Steps[None]:
+            yield Exchange(
+                WholeSession(
+                    self._source,
+                    self._signal[index],
+                    self._options,
+                    self._rate,
+                    lambda shape, dtype: self._target(index, shape, dtype)[0],
+                    self._progress,
+                )
+            )
+
+        return once
+
+    def _target(
+        self, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any], count: int = 1
+    ) -> NDArray[Any]:
+        """Where the examples from `begin` on go; the first tell the dtype of the output.
+
+        Raises:
+            Internal: if the server's result is not what geometry says.
+        """
+        if self._output is None:
+            self._output = np.empty((self._signal.shape[0], *self._shape), dtype)
+        if shape != self._shape or dtype != self._output.dtype:
+            raise Internal(
+                f"the server made an output of shape {shape}, {dtype.name}, where {self._shape}, "
+                f"{self._output.dtype.name} was due"
+            )
+        return self._output[begin : begin + count]

@@ -1,0 +1,249 @@
+"""Every method of a client as steps, told once for the sync and the asyncio shell."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from convolved.methods import (
+    DELETE_FILTER,
+    GET_FILTER,
+    GET_SERVER_INFO,
+    LIST_FILTERS,
+    PLAN_CONVOLUTION,
+)
+from convolved.registered import (
+    FilterInfo,
+    RegisteredFilter,
+    ServerInfo,
+    filter_info,
+    server_info,
+)
+from convolved.v1 import convolution_pb2 as pb
+from convolved.wire.filters import checked_name, decode_filter, unfilled
+from convolved.wire.options import encode_options
+from convolved.wire.plans import decode_plan
+from convolved.wire.tensors import data_type
+from convolved_vocabulary import (
+    Filter,
+    InvalidArgument,
+    Layer,
+    Options,
+    Plan,
+    as_filter,
+    impulse_response,
+    layout_of,
+    translate,
+)
+from convolved_vocabulary.dtypes import checked_dtype
+from convolved_vocabulary.layers.conv import Padding
+
+from .applying import ROOM, Applying
+from .live import LiveSession
+from .opening import Opening
+from .operations import Open, Steps, Unary
+from .registering import register, registering
+from .signals import view_of
+from .sources import Source
+
+__all__ = ["AnyFilter", "Session"]
+
+AnyFilter: TypeAlias = RegisteredFilter | str | Filter | Layer | ArrayLike
+"""What calls take as a filter: a handle, a name, a filter, a layer, an impulse response."""
+
+_DESCRIBED = 256
+_PAGE = 1000
+
+
+class Session:
+    """What a client knows, and its methods as steps.
+
+    Args:
+        progress: called with the output samples received and their total while a signal that
+            does not fit one message goes through.
+    """
+
+    def __init__(self, progress: Callable[[int, int], object] | None = None) -> None:
+        self._progress = progress
+        self._described: OrderedDict[str, Filter] = OrderedDict()
+
+    def convolve(
+        self, in1: ArrayLike, in2: ArrayLike, mode: str, method: str
+    ) -> Steps[NDArray[Any]]:
+        """Convolve two arrays."""
+        return self._call(translate.convolve(in1, in2, mode, method))
+
+    def correlate(
+        self, in1: ArrayLike, in2: ArrayLike, mode: str, method: str
+    ) -> Steps[NDArray[Any]]:
+        """Cross-correlate two arrays."""
+        return self._call(translate.correlate(in1, in2, mode, method))
+
+    def conv(
+        self,
+        x: ArrayLike,
+        weight: ArrayLike,
+        bias: ArrayLike | None,
+        stride: int | Sequence[int],
+        padding: Padding,
+        dilation: int | Sequence[int],
+        groups: int,
+    ) -> Steps[NDArray[Any]]:
+        """Cross-correlate channels."""
+        return self._call(translate.conv(x, weight, bias, stride, padding, dilation, groups))
+
+    def apply(
+        self,
+        x: ArrayLike,
+        filter: AnyFilter,
+        sample_rate_hertz: float | None,
+        accuracy: str,
+        algorithm: str,
+    ) -> Steps[NDArray[Any]]:
+        """Apply a filter to a signal."""
+        source = yield from self._source(filter)
+        view, layout = view_of(x, source.filter, sample_rate_hertz)
+        options = Options(accuracy=accuracy, algorithm=algorithm)
+        output = yield from Applying(
+            source, view, options, sample_rate_hertz, self._progress
+        ).steps()
+        return layout.result(output)
+
+    def stream(
+        self,
+        filter: AnyFilter,
+        channels: int,
+        size: Sequence[int],
+        dtype: DTypeLike,
+        block: int,
+        sample_rate_hertz: float | None,
+        accuracy: str,
+        algorithm: str,
+    ) -> Steps[tuple[LiveSession, Any]]:
+        """Open a live stream; gives it and the shell's handle of its call."""
+        source = yield from self._source(filter)
+        options = Options(accuracy=accuracy, algorithm=algorithm)
+        opening = Opening.checked(
+            source.filter, channels, size, dtype, block, sample_rate_hertz, options
+        )
+        if source.has_weights:
+            source.filter.output_dtype(opening.dtype)
+        live = LiveSession(source, opening)
+        return live, (yield from self.open(live))
+
+    def open(self, live: LiveSession) -> Steps[Any]:
+        """Open the call of a live stream that stands at its beginning."""
+
+        def once() -> Steps[Any]:
+            return (yield Open(live))
+
+        return registering(live.source, once)
+
+    def plan(
+        self,
+        filter: AnyFilter,
+        shape: Sequence[int],
+        dtype: DTypeLike,
+        block: int | None,
+        accuracy: str,
+        algorithm: str,
+    ) -> Steps[Plan]:
+        """Say how a filter would be applied."""
+        source = yield from self._source(filter)
+        layout = layout_of(tuple(shape), source.filter, "shape")
+        options = Options(accuracy=accuracy, algorithm=algorithm)
+        signal = checked_dtype("dtype", dtype)
+        if source.inline_bytes > ROOM:
+            source = Source.registered((yield from register(source.filter)))
+        whole = block is None
+        request = pb.PlanConvolutionRequest(
+            filter=source.message(),
+            input=pb.Tensor(
+                data_type=data_type(signal), shape=layout.shape if whole else layout.shape[1:]
+            ),
+            options=encode_options(options),
+            block_samples=block or 0,
+        )
+
+        def once() -> Steps[Plan]:
+            return decode_plan((yield Unary(PLAN_CONVOLUTION, request)))
+
+        found = yield from registering(source, once)
+        return found if whole else replace(found, output_shape=(1, *found.output_shape))
+
+    def register(
+        self,
+        filter: Filter | Layer | RegisteredFilter | ArrayLike,
+        spread: bool,
+        sample_rate_hertz: float | None,
+    ) -> Steps[RegisteredFilter]:
+        """Let the server hold a filter."""
+        if isinstance(filter, RegisteredFilter):
+            filter = filter.filter
+        if isinstance(filter, Filter | Layer):
+            if spread or sample_rate_hertz is not None:
+                raise InvalidArgument(
+                    "spread" if spread else "sample_rate_hertz",
+                    f"{spread or sample_rate_hertz} with a {type(filter).__name__}",
+                    "the array of an impulse response, or a Filter that says it itself",
+                )
+            return (yield from register(as_filter(filter)))
+        found = impulse_response(filter, spread=spread, sample_rate_hertz=sample_rate_hertz)
+        return (yield from register(found))
+
+    def filters(self) -> Steps[list[FilterInfo]]:
+        """Describe all filters that the server holds for this caller."""
+        found: list[FilterInfo] = []
+        token = ""
+        while True:
+            page = yield Unary(
+                LIST_FILTERS, pb.ListFiltersRequest(page_size=_PAGE, page_token=token)
+            )
+            found.extend(map(filter_info, page.filters))
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def get_filter(self, filter: RegisteredFilter | str) -> Steps[FilterInfo]:
+        """Describe one filter."""
+        response = yield Unary(GET_FILTER, pb.GetFilterRequest(name=_name(filter)))
+        return filter_info(response.filter_info)
+
+    def delete_filter(self, filter: RegisteredFilter | str, allow_missing: bool) -> Steps[None]:
+        """Let the server forget a filter."""
+        request = pb.DeleteFilterRequest(name=_name(filter), allow_missing=allow_missing)
+        yield Unary(DELETE_FILTER, request)
+
+    def info(self) -> Steps[ServerInfo]:
+        """Describe the server."""
+        return server_info((yield Unary(GET_SERVER_INFO, pb.GetServerInfoRequest())))
+
+    def _call(self, call: translate.Call) -> Steps[NDArray[Any]]:
+        options = Options(algorithm=call.algorithm)
+        output = yield from Applying(
+            Source(call.filter), call.signal, options, None, self._progress
+        ).steps()
+        return call.result(output)
+
+    def _source(self, filter: AnyFilter) -> Steps[Source]:
+        """The filter of a call; one known by name alone is described by the server, once."""
+        if isinstance(filter, RegisteredFilter):
+            return Source.registered(filter)
+        if not isinstance(filter, str):
+            return Source(as_filter(filter))
+        name = checked_name(filter)
+        if name not in self._described:
+            response = yield Unary(GET_FILTER, pb.GetFilterRequest(name=name))
+            message = response.filter_info.filter
+            self._described[name] = decode_filter(message, tensors=unfilled(message))
+            if len(self._described) > _DESCRIBED:
+                self._described.popitem(last=False)
+        return Source(self._described[name], name, has_weights=False)
+
+
+def _name(filter: RegisteredFilter | str) -> str:
+    return checked_name(filter.name if isinstance(filter, RegisteredFilter) else filter)

@@ -1,0 +1,57 @@
+"""The steps that a session asks its shell to take, and the only I/O there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+from convolved.methods import Method
+
+from .live import LiveSession
+from .whole import WholeSession
+
+__all__ = ["Exchange", "Open", "Operation", "Steps", "Unary", "Upload"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """Send one message; the response is sent back into the steps."""
+
+    method: Method
+    request: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Send what `requests()` gives; the one response is sent back into the steps."""
+
+    method: Method
+    requests: Callable[[], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Run a whole signal through a stream, writing and reading at the same time.
+
+    The shell sends `session.requests()`, feeds `session.receive` with what comes, and
+    `session.end` when the call has ended well.
+    """
+
+    session: WholeSession
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open a live stream: send `session.opening()`, and receive until it says that it is open.
+
+    What is sent back is the shell's own: its handle of the open call.
+    """
+
+    session: LiveSession
+
+
+Operation: TypeAlias = Unary | Upload | Exchange | Open
+Steps: TypeAlias = Generator[Operation, Any, T]

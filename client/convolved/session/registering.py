@@ -1,0 +1,45 @@
+"""Registered filters stay registered: a server that lacks one is given it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from convolved.methods import CREATE_FILTER
+from convolved.registered import RegisteredFilter
+from convolved_vocabulary import Filter, Internal, NotFound
+
+from .operations import Steps, Upload
+from .sources import Source, registration
+
+__all__ = ["register", "registering"]
+
+T = TypeVar("T")
+
+
+def register(filter: Filter) -> Steps[RegisteredFilter]:
+    """Let the server hold a filter."""
+    response = yield Upload(CREATE_FILTER, lambda: registration(filter))
+    name = response.filter_info.name
+    if name != filter.name:
+        raise Internal(f"the server called the filter {name}; its content makes {filter.name}")
+    return RegisteredFilter(name, filter)
+
+
+def registering(source: Source, once: Callable[[], Steps[T]]) -> Steps[T]:
+    """Take the steps, and once more if the server lacked the filter and was given it.
+
+    Raises:
+        NotFound: if the weights are not at hand.
+    """
+    try:
+        return (yield from once())
+    except NotFound as error:
+        if not source.name:
+            raise
+        if not source.has_weights:
+            raise NotFound(
+                f"{error.message}; a name holds no weights: register the filter again"
+            ) from error
+        yield from register(source.filter)
+    return (yield from once())

@@ -1,0 +1,81 @@
+"""Signals as they lie in the caller's memory, read block by block.
+
+An array that is mapped from a file, strided or of foreign byte order is never copied whole: a
+block is gathered when it is its turn to be sent.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convolved.wire.framing import OutputFrame, Payload
+from convolved.wire.limits import BLOCK_BYTES
+from convolved.wire.reasons import TooLarge
+from convolved.wire.tensors import array_of, little_endian
+from convolved_vocabulary import Filter, Internal, Layout, arrange, layout_of
+from convolved_vocabulary.dtypes import checked_dtype
+
+__all__ = ["block_length", "payload", "samples_of", "view_of"]
+
+
+def view_of(
+    x: object, filter: Filter, sample_rate_hertz: float | None
+) -> tuple[NDArray[Any], Layout]:
+    """The signal as (batch, channels, *spatial), and the layout it came in, as `arrange` does.
+
+    A plain array is not copied, whatever its strides.
+
+    Raises:
+        InvalidArgument: as `arrange` does.
+    """
+    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
+        return arrange(x, filter, sample_rate_hertz)
+    checked_dtype("x", x.dtype)
+    filter.check_sample_rate(sample_rate_hertz)
+    layout = layout_of(x.shape, filter)
+    view = np.asarray(x)[(None,) * (len(layout.shape) - x.ndim)]
+    return view, layout
+
+
+def payload(view: NDArray[Any]) -> Payload:
+    """The bytes of a view as they travel; copied only if they do not lie so already."""
+    native = np.ascontiguousarray(view, view.dtype.newbyteorder("="))
+    return little_endian(native).reshape(-1).view(np.uint8).data
+
+
+def samples_of(
+    message: OutputFrame, dtype: np.dtype[Any], frame_shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """The samples of an Output, (*frame_shape, samples), over its bytes.
+
+    Raises:
+        Internal: if the bytes are not a whole number of samples.
+    """
+    frame_bytes = dtype.itemsize * math.prod(frame_shape)
+    samples, rest = divmod(len(message.data), frame_bytes)
+    if rest:
+        raise Internal(
+            f"the server sent {len(message.data)} bytes of output, where one sample has "
+            f"{frame_bytes}"
+        )
+    return array_of(message.data, dtype, (*frame_shape, samples))
+
+
+def block_length(frame_shape: tuple[int, ...], dtype: np.dtype[Any], what: str) -> int:
+    """How many samples a block holds.
+
+    Raises:
+        TooLarge: if not even one fits.
+    """
+    frame_bytes = dtype.itemsize * math.prod(frame_shape)
+    if frame_bytes > BLOCK_BYTES:
+        raise TooLarge(
+            f"{what}: got {frame_bytes:,} bytes in one sample, shape {frame_shape} of "
+            f"{dtype.name}; want at most {BLOCK_BYTES:,}: put fewer channels or a shorter axis "
+            "beside time"
+        )
+    return BLOCK_BYTES // frame_bytes

@@ -1,0 +1,262 @@
+"""A small server for the client's tests: the contract on the engine, or whatever a test scripts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent import futures
+from typing import Any
+
+import grpc
+import numpy as np
+
+from convolved.v1 import convolution_pb2 as pb
+from convolved.wire.filters import decode_filter, encode_filter
+from convolved.wire.framing import (
+    BlockFrame,
+    OutputFrame,
+    PartFrame,
+    parse_filter_request,
+    parse_request,
+    serialize,
+)
+from convolved.wire.limits import BLOCK_BYTES
+from convolved.wire.options import decode_options
+from convolved.wire.parts import Assembler, announced_shapes
+from convolved.wire.plans import encode_plan
+from convolved.wire.status import status_of
+from convolved.wire.tensors import (
+    array_of,
+    data_type,
+    decode_shape,
+    decode_tensor,
+    encode_tensor,
+    numpy_dtype,
+)
+from convolved_engine import Stream, apply_arranged, open_stream, plan
+from convolved_vocabulary import Filter, NotFound
+
+Handler = Callable[[Any, grpc.ServicerContext], Any]
+
+
+class Honest:
+    """The contract's methods on the engine, one call at a time; it counts them."""
+
+    def __init__(self) -> None:
+        self.filters: dict[str, Filter] = {}
+        self.calls: list[str] = []
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "Convolve": self.convolve,
+            "StreamConvolve": self.stream,
+            "CreateFilter": self.create,
+            "PlanConvolution": self.plan,
+            "GetFilter": self.get,
+            "ListFilters": self.list,
+            "DeleteFilter": self.delete,
+            "GetServerInfo": self.info,
+        }
+
+    def source(self, source: pb.FilterSource, tensors: Iterable[Any] = ()) -> Filter:
+        if source.HasField("inline"):
+            return decode_filter(source.inline, "filter.inline", iter(tensors))
+        return self.held(source.name)
+
+    def held(self, name: str) -> Filter:
+        if name not in self.filters:
+            raise NotFound(f"no filter {name}")
+        return self.filters[name]
+
+    def convolve(self, request: pb.ConvolveRequest, context: object) -> pb.ConvolveResponse:
+        self.calls.append("Convolve")
+        filter = self.source(request.filter)
+        signal = decode_tensor(request.input, "input")
+        options = decode_options(request.options)
+        output = apply_arranged(signal, filter, options)
+        return pb.ConvolveResponse(output=encode_tensor(output))
+
+    def create(
+        self, requests: Iterator[pb.CreateFilterRequest | PartFrame], context: object
+    ) -> pb.CreateFilterResponse:
+        self.calls.append("CreateFilter")
+        first = next(requests)
+        assert isinstance(first, pb.CreateFilterRequest)
+        filter = decode_filter(first.filter, tensors=assembled(first, requests))
+        assert next(requests, None) is None
+        self.filters[filter.name] = filter
+        return pb.CreateFilterResponse(filter_info=pb.FilterInfo(name=filter.name))
+
+    def plan(
+        self, request: pb.PlanConvolutionRequest, context: object
+    ) -> pb.PlanConvolutionResponse:
+        self.calls.append("PlanConvolution")
+        filter = self.source(request.filter)
+        dtype, shape = decode_shape(request.input)
+        options = decode_options(request.options)
+        found = plan(
+            filter, shape, dtype=dtype, accuracy=options.accuracy, algorithm=options.algorithm
+        )
+        return encode_plan(found)
+
+    def described(self, filter: Filter) -> pb.FilterInfo:
+        return pb.FilterInfo(
+            name=filter.name,
+            filter=encode_filter(filter, announce=True),
+            size_bytes=filter.size_bytes,
+        )
+
+    def get(self, request: pb.GetFilterRequest, context: object) -> pb.GetFilterResponse:
+        self.calls.append("GetFilter")
+        return pb.GetFilterResponse(filter_info=self.described(self.held(request.name)))
+
+    def list(self, request: pb.ListFiltersRequest, context: object) -> pb.ListFiltersResponse:
+        self.calls.append("ListFilters")
+        names = sorted(name for name in self.filters if name > request.page_token)
+        shown = names[:2]
+        return pb.ListFiltersResponse(
+            filters=[self.described(self.filters[name]) for name in shown],
+            next_page_token=shown[-1] if len(names) > 2 else "",
+        )
+
+    def delete(self, request: pb.DeleteFilterRequest, context: object) -> pb.DeleteFilterResponse:
+        self.calls.append("DeleteFilter")
+        if not request.allow_missing:
+            self.held(request.name)
+        self.filters.pop(request.name, None)
+        return pb.DeleteFilterResponse()
+
+    def info(self, request: object, context: object) -> pb.GetServerInfoResponse:
+        self.calls.append("GetServerInfo")
+        response = pb.GetServerInfoResponse(
+            version="1.2.3", algorithms=["direct"], data_types=[1, 11, 99], cpu="a processor"
+        )
+        response.limits.message_bytes = 4 << 20
+        response.limits.idle_timeout.seconds = 60
+        return response
+
+    def stream(self, requests: Iterator[Any], context: object) -> Iterator[Any]:
+        self.calls.append("StreamConvolve")
+        first = next(requests)
+        start: pb.Start = first.start
+        filter = self.source(start.filter, assembled(first, requests))
+        whole = start.HasField("total_samples")
+        stream = open_stream(
+            filter,
+            channels=start.frame_shape[0],
+            size=start.frame_shape[1:],
+            dtype=numpy_dtype(start.data_type),
+            block=start.block_samples,
+            total=start.total_samples if whole else None,
+            options=decode_options(start.options),
+        )
+        if start.input_offset or start.output_offset:
+            stream.start_at(start.input_offset, start.output_offset)
+        length = filter.time.output_length
+        yield pb.StreamConvolveResponse(
+            started=pb.Started(
+                filter=filter.name,
+                data_type=data_type(stream.output_dtype),
+                frame_shape=stream.frame_shape,
+                total_samples=length(start.total_samples) if whole else None,
+                block_samples=start.block_samples or 512,
+                algorithm=stream.algorithm,
+            )
+        )
+        yield from self.outputs(stream, start, requests)
+        yield pb.StreamConvolveResponse(finished=pb.Finished(total_samples=stream.outputs))
+
+    def outputs(
+        self, stream: Stream, start: pb.Start, requests: Iterator[Any]
+    ) -> Iterator[OutputFrame]:
+        held = []
+        for request in requests:
+            if not isinstance(request, BlockFrame):
+                assert request.end.total_samples == stream.inputs
+                break
+            assert request.offset == stream.inputs + sum(array.shape[-1] for array in held)
+            frame = (*start.frame_shape, -1)
+            held.append(array_of(request.data, numpy_dtype(start.data_type), frame))
+            if not request.more:
+                yield from self.answer(stream, stream.push(np.concatenate(held, -1)))
+                held = []
+        assert next(requests, None) is None
+        tail = stream.flush()
+        if tail.shape[-1]:
+            yield from self.answer(stream, tail)
+
+    def answer(self, stream: Stream, output: np.ndarray[Any, Any]) -> Iterator[OutputFrame]:
+        begin = stream.outputs - output.shape[-1]
+        frame_bytes = output.itemsize * int(np.prod(output.shape[:-1]))
+        step = BLOCK_BYTES // frame_bytes
+        for at in range(0, max(1, output.shape[-1]), step):
+            piece = np.ascontiguousarray(output[..., at : at + step])
+            more = at + step < output.shape[-1]
+            data = piece.tobytes()
+            yield OutputFrame(begin + at, data, more, stream.inputs, stream.retain_from)
+
+
+def assembled(first: Any, requests: Iterator[Any]) -> list[Any]:
+    """The announced tensors of a first message."""
+    assembler = Assembler(announced_shapes(first))
+    while not assembler.complete:
+        assembler.add(next(requests))
+    return assembler.arrays
+
+
+@contextlib.contextmanager
+def serving(handlers: dict[str, Handler]) -> Iterator[str]:
+    """Serve handlers on a free port; gives the address."""
+    server = grpc.server(
+        futures.ThreadPoolExecutor(8), options=[("grpc.http2.min_ping_interval_without_data_ms", 0)]
+    )
+    methods = {name: _method(name, handler) for name, handler in handlers.items()}
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("convolved.v1.ConvolutionService", methods)]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
+
+
+def _method(name: str, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
+    if name == "StreamConvolve":
+        return grpc.stream_stream_rpc_method_handler(_telling_all(handler), parse_request, serialize)
+    if name == "CreateFilter":
+        return grpc.stream_unary_rpc_method_handler(
+            _telling(handler), parse_filter_request, serialize
+        )
+    request = getattr(pb, f"{name}Request")
+    return grpc.unary_unary_rpc_method_handler(_telling(handler), request.FromString, serialize)
+
+
+def _telling(handler: Handler) -> Handler:
+    """A handler whose errors go to the client as the contract's table says."""
+
+    def told(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return handler(request, context)
+        except Exception as error:  # noqa: BLE001  # every error is told
+            _abort(error, context)
+
+    return told
+
+
+def _telling_all(handler: Handler) -> Handler:
+    def told(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            yield from handler(request, context)
+        except Exception as error:  # noqa: BLE001  # every error is told
+            _abort(error, context)
+
+    return told
+
+
+def _abort(error: Exception, context: grpc.ServicerContext) -> None:
+    status = status_of(error)
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    context.abort(code, status.message)
