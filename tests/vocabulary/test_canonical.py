@@ -56,12 +56,12 @@ VECTORS = {
     "bias, stride, dilation and groups": Vector(
         Filter(Conv(taps(2, 1, 2), taps(2), stride=3, dilation=2, groups=2)),
         "filter\nconv bias=float32[2] dilation=2 groups=2 stride=3 weight=float32[2,1,2]",
-        "00000000 0000803f" "00000000 0000803f 00000040 00004040",
+        "00000000 0000803f00000000 0000803f 00000040 00004040",
     ),
     "a bias of another dtype than the weight": Vector(
         Filter(Conv(taps(1, 1, 2, dtype="int8"), taps(1, dtype="float64") + 0.5)),
         "filter\nconv bias=float64[1] weight=int8[1,1,2]",
-        "000000000000e03f" "00 01",
+        "000000000000e03f00 01",
     ),
     "two axes, one of them at its defaults": Vector(
         Filter(Conv(taps(1, 1, 1, 2), stride=(1, 2), padding=(0, (1, 3)))),
@@ -107,7 +107,7 @@ VECTORS = {
         ),
         "filter\nconv_transpose bias=float32[2] dilation=2 output_padding=2 pads=1:0 stride=3 "
         "weight=float32[1,2,2]",
-        "00000000 0000803f" "00000000 0000803f 00000040 00004040",
+        "00000000 0000803f00000000 0000803f 00000040 00004040",
     ),
     "a plain transposed conv": Vector(
         Filter(ConvTranspose(taps(1, 1, 2, dtype="float64"))),
@@ -137,7 +137,7 @@ VECTORS = {
     "scale and shift": Vector(
         Filter(Affine(taps(2) + 1, taps(2))),
         "filter\naffine scale=float32[2] shift=float32[2]",
-        "0000803f 00000040" "00000000 0000803f",
+        "0000803f 0000004000000000 0000803f",
     ),
     "a front end of several layers": Vector(
         Filter(
@@ -154,7 +154,7 @@ VECTORS = {
         "affine scale=float32[2]\n"
         "activation kind=relu\n"
         "pool kind=max size=2 stride=2",
-        "00000000 0000803f" "00000000 0000803f",
+        "00000000 0000803f00000000 0000803f",
     ),
 }
 

@@ -9,11 +9,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convolved_vocabulary import Conv, ConvTranspose, Filter, InvalidArgument, Pool
-from convolved_vocabulary.geometry import AxisMap, Chain, Pointwise, Sliding, Spreading
+from convolved_vocabulary.geometry import (
+    AxisMap,
+    Chain,
+    Pointwise,
+    ReceptiveField,
+    Sliding,
+    Spreading,
+)
 from tests.vocabulary.strategies import any_map, chains, convolving, pooling, spreading
 from tests.vocabulary.symbolic import Continuations, Signals, reads
 
-LONG = 240
+LONG = 200
 
 
 def wraps(axis: AxisMap) -> bool:
@@ -145,14 +152,11 @@ def interior(maps: list[AxisMap], length: int) -> dict[int, tuple[int, int]]:
 @given(plain_chains())
 def test_what_an_output_sees_is_told_exactly(maps: list[AxisMap]) -> None:
     chain = Chain(maps)
+    assume(max(Chain(maps[: i + 1]).rate for i in range(len(maps))) <= 6)
     found = interior(maps, LONG)
     # Padding within a chain hides a part of what some outputs see; these lie at the ends.
     margin = chain.receptive_field.size
-    middle = {
-        j: seen
-        for j, seen in found.items()
-        if margin <= seen[0] and seen[1] < LONG - margin
-    }
+    middle = {j: seen for j, seen in found.items() if margin <= seen[0] and seen[1] < LONG - margin}
     for j, (first, last) in middle.items():
         assert (first, last) == (chain.first_input(j), chain.last_input(j))
     period = 1
@@ -190,7 +194,7 @@ def test_receptive_fields_of_convolutions_are_those_of_the_literature(
         start -= axis.before * stride
         stride *= axis.stride
     field = Chain(maps).receptive_field
-    assert (field.size, field.stride, field.start) == (size, stride, start)
+    assert field == ReceptiveField(size, Fraction(stride), start)
 
 
 @pytest.mark.parametrize("padding", ["full", "causal"])
@@ -279,9 +283,7 @@ def test_lengths_of_transposed_convolutions_are_pytorchs(
     st.integers(1, 3),
     st.booleans(),
 )
-def test_lengths_of_pools_are_pytorchs(
-    n: int, k: int, s: int, p: int, d: int, ceil: bool
-) -> None:
+def test_lengths_of_pools_are_pytorchs(n: int, k: int, s: int, p: int, d: int, ceil: bool) -> None:
     assume(p <= k // 2)
     numerator = n + 2 * p - d * (k - 1) - 1
     expected = (numerator + (s - 1 if ceil else 0)) // s + 1

@@ -41,6 +41,8 @@ W = np.ones((4, 2, 5), np.float32)
 PLANE = np.ones((1, 1, 3, 3), np.float32)
 RELU = Activation("relu")
 RAGGED: Any = [[1, 2], [3]]
+NOTHING: Any = None
+LAYER_LIST: Any = [RELU]
 
 
 def line(**how: Any) -> Callable[[], object]:
@@ -157,13 +159,17 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     (plane(boundary=("edge", "none")), f"boundary: got 'none' on axis 1; want {BOUNDARY}"),
     (
         plane(boundary=["edge"] * 3),
-        f"boundary: got ['edge', 'edge', 'edge']; want {BOUNDARY}, or 2 of these: one for each "
-        "axis",
+        (
+            f"boundary: got ['edge', 'edge', 'edge']; want {BOUNDARY}, or 2 of these: one for each "
+            "axis"
+        ),
     ),
     (
         lambda: Filter(Conv(W, padding=1, boundary=0.5)).output_dtype("int8"),
-        "boundary: got 0.5 with a signal of int8; want a value that int8 holds, or another dtype "
-        "of the signal",
+        (
+            "boundary: got 0.5 with a signal of int8; want a value that int8 holds, or another "
+            "dtype of the signal"
+        ),
     ),
     # Flags
     (line(flip="no"), "flip: got 'no'; want True or False"),
@@ -192,8 +198,10 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: ConvTranspose(np.ones(3)),
-        "weight: got shape (3,); want (in_channels, out_channels / groups, *kernel) with a kernel "
-        "of 1, 2 or 3 axes",
+        (
+            "weight: got shape (3,); want (in_channels, out_channels / groups, *kernel) with a "
+            "kernel of 1, 2 or 3 axes"
+        ),
     ),
     # Numbers for each channel
     (line(bias=[1, 2]), "bias: got shape (2,); want shape (4,): one number for each channel"),
@@ -213,13 +221,17 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     # Transposed convolutions alone
     (
         transpose(output_padding=1),
-        "output_padding: got 1 with stride 1 and dilation 1; want at most 0: less than the "
-        "greater of the two",
+        (
+            "output_padding: got 1 with stride 1 and dilation 1; want at most 0: less than the "
+            "greater of the two"
+        ),
     ),
     (
         transpose(output_padding=3, stride=2, dilation=3),
-        "output_padding: got 3 with stride 2 and dilation 3; want at most 2: less than the "
-        "greater of the two",
+        (
+            "output_padding: got 3 with stride 2 and dilation 3; want at most 2: less than the "
+            "greater of the two"
+        ),
     ),
     (transpose(output_padding=-1), "output_padding: got -1; want an integer of at least 0"),
     # Pools
@@ -243,15 +255,20 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     # Activations
     (
         activation("Relu"),
-        "function: got 'Relu'; want one of 'relu', 'leaky_relu', 'elu', 'gelu', 'sigmoid', "
-        "'tanh', 'softplus'",
+        (
+            "function: got 'Relu'; want one of 'relu', 'leaky_relu', 'elu', 'gelu', 'sigmoid', "
+            "'tanh', 'softplus'"
+        ),
     ),
     (activation("relu", 0.1), "alpha: got 0.1; want None: relu has no parameter"),
     (activation("leaky_relu", np.inf), "alpha: got inf; want a finite number"),
     (activation("elu", "1"), "alpha: got '1'; want a finite number"),
     (activation("elu", 10**400), f"alpha: got 1{'0' * 27}...{'0' * 29}; want a finite number"),
     (activation("softplus", 0), "alpha: got 0; want a positive number"),
-    (activation("relu", None, "tanh"), "approximation: got 'tanh'; want 'none': relu is always exact"),
+    (
+        activation("relu", None, "tanh"),
+        "approximation: got 'tanh'; want 'none': relu is always exact",
+    ),
     (activation("gelu", None, "erf"), "approximation: got 'erf'; want one of 'none', 'tanh'"),
     (
         lambda: Filter([RELU, Activation("tanh")]).output_dtype("int8"),
@@ -267,13 +284,17 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         filter([Conv(W), RELU, Conv(W)]),
-        "layers[2]: got a Conv for 2 channels; want one for 4, as many as the layers before it "
-        "give",
+        (
+            "layers[2]: got a Conv for 2 channels; want one for 4, as many as the layers before it "
+            "give"
+        ),
     ),
     (
         filter([Conv(W), Affine([1.0])]),
-        "layers[1]: got an Affine for 1 channel; want one for 4, as many as the layers before it "
-        "give",
+        (
+            "layers[1]: got an Affine for 1 channel; want one for 4, as many as the layers before "
+            "it give"
+        ),
     ),
     (
         filter([Pool("max", 2), Conv(PLANE)]),
@@ -281,13 +302,17 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         filter(RELU, per_channel=True),
-        "per_channel: got True with layers that take any number of channels; want False: they "
-        "treat each channel by itself already",
+        (
+            "per_channel: got True with layers that take any number of channels; want False: they "
+            "treat each channel by itself already"
+        ),
     ),
     (
         filter(Conv(W), per_channel=True),
-        "per_channel: got True with layers from 2 to 4 channels; want layers from 1 channel to "
-        "1, or False",
+        (
+            "per_channel: got True with layers from 2 to 4 channels; want layers from 1 channel to "
+            "1, or False"
+        ),
     ),
     (filter(RELU, per_channel=1), "per_channel: got 1; want True or False"),
     (filter(RELU, sample_rate_hertz=0), f"sample_rate_hertz: got 0; want {RATE}"),
@@ -296,27 +321,35 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     (filter(RELU, sample_rate_hertz="48k"), "sample_rate_hertz: got '48k'; want a finite number"),
     (
         lambda: Filter(RELU, sample_rate_hertz=44_100).check_sample_rate(48_000),
-        "sample_rate_hertz: got 48000 Hz for a filter made for 44100 Hz; want a signal resampled "
-        "to 44100 Hz",
+        (
+            "sample_rate_hertz: got 48000 Hz for a filter made for 44100 Hz; want a signal "
+            "resampled to 44100 Hz"
+        ),
     ),
     (lambda: Filter(RELU).output_dtype("foo"), f"dtype: got 'foo'; want {DTYPES}"),
-    (lambda: Filter(RELU).output_dtype(None), f"dtype: got None; want {DTYPES}"),
+    (lambda: Filter(RELU).output_dtype(NOTHING), f"dtype: got None; want {DTYPES}"),
     (lambda: Filter(RELU).output_dtype("longdouble"), f"dtype: got dtype float128; want {DTYPES}"),
     # Signals
     (
         shape(Conv(W), 2, 4),
-        "x: got 4 samples along time at layers[0] (Conv), whose kernel of 5 is larger than the "
-        "padded signal of 4; want at least 5 there, a shorter kernel or more padding",
+        (
+            "x: got 4 samples along time at layers[0] (Conv), whose kernel of 5 is larger than the "
+            "padded signal of 4; want at least 5 there, a shorter kernel or more padding"
+        ),
     ),
     (
         shape(Conv(PLANE, padding=((0, 0), 1)), 2, 1),
-        "x: got 2 samples along height at layers[0] (Conv), whose kernel of 3 is larger than the "
-        "padded signal of 2; want at least 3 there, a shorter kernel or more padding",
+        (
+            "x: got 2 samples along height at layers[0] (Conv), whose kernel of 3 is larger than "
+            "the padded signal of 2; want at least 3 there, a shorter kernel or more padding"
+        ),
     ),
     (
         shape(Filter([Conv(W), ConvTranspose(W, padding=3)]), 2, 5),
-        "x: got 1 sample along time at layers[1] (ConvTranspose), whose padding cuts the whole "
-        "output away; want at least 3 there or less padding",
+        (
+            "x: got 1 sample along time at layers[1] (ConvTranspose), whose padding cuts the whole "
+            "output away; want at least 3 there or less padding"
+        ),
     ),
     (shape(Conv(W), 3, 10), "x: got 3 channels; want 2 channels"),
     (shape(Affine([1.0]), 2, 10), "x: got 2 channels; want 1 channel"),
@@ -327,8 +360,10 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         shape(Conv(PLANE), 10),
-        "x: got shape (10,); want (height, time), (channels, height, time) or (batch, channels, "
-        "height, time)",
+        (
+            "x: got shape (10,); want (height, time), (channels, height, time) or (batch, "
+            "channels, height, time)"
+        ),
     ),
     (shape(Conv(W), 2, 0), "x: got the empty shape (2, 0); want at least 1 along every axis"),
     (shape(Conv(W), 2, "a"), "x: got 'a'; want an integer of at least 0"),
@@ -342,18 +377,24 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         shape(Conv(W), 1000, 2),
-        "x: got shape (1000, 2), whose channels look last; want time as the last axis: give "
-        "numpy.moveaxis(x, -1, 0)",
+        (
+            "x: got shape (1000, 2), whose channels look last; want time as the last axis: give "
+            "numpy.moveaxis(x, -1, 0)"
+        ),
     ),
     (
         shape(Conv(W), 5, 1000, 2),
-        "x: got shape (5, 1000, 2), whose channels look last; want time as the last axis: give "
-        "numpy.moveaxis(x, -1, 1)",
+        (
+            "x: got shape (5, 1000, 2), whose channels look last; want time as the last axis: give "
+            "numpy.moveaxis(x, -1, 1)"
+        ),
     ),
     (
         shape(np.ones(9), 1000, 2),
-        "x: got shape (1000, 2), whose channels look last; want time as the last axis: give "
-        "numpy.moveaxis(x, -1, 0)",
+        (
+            "x: got shape (1000, 2), whose channels look last; want time as the last axis: give "
+            "numpy.moveaxis(x, -1, 0)"
+        ),
     ),
     # Impulse responses
     (taps(0), "taps: got shape (0,); want (n), (channels, n) or (out, in, n), nothing empty"),
@@ -364,12 +405,17 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         taps(100, 2),
-        "taps: got shape (100, 2), whose channels look last; want time as the last axis: give "
-        "numpy.moveaxis(taps, 0, -1)",
+        (
+            "taps: got shape (100, 2), whose channels look last; want time as the last axis: give "
+            "numpy.moveaxis(taps, 0, -1)"
+        ),
     ),
-    (taps(9, spread=True), "spread: got True with taps of shape (9,); want taps of shape (channels, n)"),
+    (
+        taps(9, spread=True),
+        "spread: got True with taps of shape (9,); want taps of shape (channels, n)",
+    ),
     (taps(2, 9, spread=1), "spread: got 1; want True or False"),
-    (lambda: as_filter([RELU]), f"taps: got dtype object (Activation); want {DTYPES}"),  # type: ignore[arg-type]
+    (lambda: as_filter(LAYER_LIST), f"taps: got dtype object (Activation); want {DTYPES}"),
     # Wishes
     (lambda: Options(accuracy="exact"), "accuracy: got 'exact'; want one of 'fast', 'strict'"),
     (lambda: Options(algorithm=""), "algorithm: got ''; want 'auto' or an algorithm's name"),
@@ -395,8 +441,10 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: convolve(np.ones((2, 3)), np.ones((3, 2)), "valid"),
-        'in2: got shape (3, 2) beside in1 of (2, 3); want for mode="valid" one that is at least '
-        "as long as the other on every axis",
+        (
+            'in2: got shape (3, 2) beside in1 of (2, 3); want for mode="valid" one that is at '
+            "least as long as the other on every axis"
+        ),
     ),
     (
         lambda: conv(np.ones(5), np.ones((1, 1, 3))),
@@ -432,18 +480,25 @@ def test_no_sentence_shows_numpys_names_for_its_own_types() -> None:
         assert len(sentence) < 250
 
 
+NUMBER: Any = np.int64(2)
+LIST: Any = np.array([2, 1])
+PAIRS: Any = np.array([[1, 2], [3, 4]])
+HALF: Any = np.array(0.5)
+TRUE: Any = np.bool_(True)
+
+
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Conv(W, stride=np.int64(2), padding=np.array([1]), groups=np.int8(2)),
-        lambda: Conv(PLANE, padding=np.array([[1, 2], [3, 4]]), dilation=np.array([1, 2])),
-        lambda: Conv(PLANE, padding=[np.array([1, 2]), "same"]),
-        lambda: Conv(W, boundary=np.array(0.5), flip=np.bool_(True)),
+        lambda: Conv(W, stride=NUMBER, padding=LIST, groups=NUMBER),
+        lambda: Conv(PLANE, padding=PAIRS, dilation=LIST),
+        lambda: Conv(PLANE, padding=[LIST, "same"]),
+        lambda: Conv(W, boundary=HALF, flip=TRUE),
         lambda: Conv(np.ma.array(W)),
-        lambda: Pool("max", np.array([2, 3])),
-        lambda: Pool("max", np.array(2)),
-        lambda: Activation("elu", np.float32(0.5)),
-        lambda: Filter((RELU, RELU), sample_rate_hertz=np.int32(48_000)),
+        lambda: Pool("max", LIST),
+        lambda: Pool("max", NUMBER),
+        lambda: Activation("elu", HALF),
+        lambda: Filter((RELU, RELU), sample_rate_hertz=NUMBER),
         lambda: Conv(W * np.nan),
         lambda: Conv(np.asfortranarray(W), bias=range(4)),
     ],

@@ -23,7 +23,18 @@ FUNCTIONS = {
     "correlate": (correlate, scipy.signal.correlate),
 }
 MODES = ("full", "same", "valid")
-REAL = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float32", "float64")
+REAL = (
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "float32",
+    "float64",
+)
 COMPLEX = ("complex64", "complex128")
 each_function = pytest.mark.parametrize("name", FUNCTIONS)
 
@@ -78,7 +89,7 @@ def test_random_arrays_of_every_shape_and_dtype_give_what_scipy_gives(
         )
         grows = shapes[0] - shapes[1]
         if mode == "valid" and grows.min() < 0 < grows.max():
-            with pytest.raises(InvalidArgument, match="^in2: got shape"):
+            with pytest.raises(InvalidArgument, match=r"^in2: got shape"):
                 ours(x, h, mode)
             continue
         same_words(computed(ours(x, h, mode)), expected(scipys, x, h, mode))
@@ -177,11 +188,9 @@ def test_integers_are_exact_or_refused_where_scipy_wraps_silently(
         return
     try:
         found = computed(call)
-    except OverflowError as error:
+    except OverflowError:
         limits = np.iinfo(result)
-        fits = min(exact) >= int(limits.min) and max(exact) <= int(limits.max)
-        assert not fits
-        assert str(error).startswith(f"in1: got {result.name} arrays whose exact result reaches")
+        assert min(exact) < int(limits.min) or max(exact) > int(limits.max)
     else:
         assert found.dtype == result
         assert found.tolist() == exact.tolist()
@@ -195,7 +204,7 @@ def span(dtype: str, random: np.random.Generator) -> tuple[int, int]:
 
 def test_a_result_that_does_not_fit_says_which_arrays_and_how_far_it_reaches() -> None:
     with pytest.raises(OverflowError) as caught:
-        computed(convolve(np.int8([100, 100]), np.int8([2, 1])))
+        computed(convolve(np.array([100, 100], "int8"), np.array([2, 1], "int8")))
     assert str(caught.value) == (
         "in1: got int8 arrays whose exact result reaches from 100 to 300; want wider arrays: the "
         "result has int8 like them and holds -128 to 127"
@@ -279,8 +288,9 @@ def correlated(
 def test_conv_takes_one_dtype_for_all_and_gives_it_back() -> None:
     ones = np.ones((1, 1, 2), np.int16)
     found = computed(conv(np.ones((1, 4), np.int16), ones))
-    assert (found.dtype, found.tolist()) == (np.int16, [[2, 2, 2]])
-    with pytest.raises(OverflowError, match="^x: got int8 arrays whose exact result reaches"):
+    assert found.dtype == np.int16
+    assert found.tolist() == [[2, 2, 2]]
+    with pytest.raises(OverflowError, match=r"^x: got int8 arrays whose exact result reaches"):
         computed(conv(np.full((1, 4), 100, np.int8), ones.astype(np.int8)))
-    with pytest.raises(InvalidArgument, match="^weight: got dtype int16 with x of float32"):
+    with pytest.raises(InvalidArgument, match=r"^weight: got dtype int16 with x of float32"):
         conv(np.ones((1, 4), np.float32), ones)
