@@ -1,0 +1,100 @@
+"""Whole calls: the time from handing an array over to having its convolution.
+
+The law: every peer takes part in its fastest manner, found anew for each length before the rounds
+begin; an output is compared with SciPy's in float64 before its time counts.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from functools import partial
+
+from benchmarks.results import Bar, Measurement
+from benchmarks.rounds import interleave, ratio_of_medians
+
+from .cases import SAMPLE_RATE, Effort
+from .field import Field, Runner
+from .field import field as started
+
+__all__ = ["MEASURE", "measure"]
+
+MEASURE = "apply"
+
+# Relative to the output's peak; float32 transforms stay two orders below.
+_GREATEST_ERROR = 1e-5
+
+
+def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
+    """Apply the hall to signals of each length, by all contenders."""
+    measurements: list[Measurement] = []
+    bars: list[Bar] = []
+    with started(effort.transports) as field:
+        for seconds in effort.seconds:
+            found = _one_length(field, effort, seconds)
+            measurements += found.values()
+            bars += _bars(field, found, seconds)
+    return measurements, bars
+
+
+def _one_length(field: Field, effort: Effort, seconds: float) -> dict[Runner, Measurement]:
+    samples = round(seconds * SAMPLE_RATE)
+    variants = {runner: _fastest(runner, samples, effort.tuning) for runner in field.runners}
+    for runner, variant in variants.items():
+        error = runner.ask("check", samples=samples, variant=variant)
+        if error is not None and not error < _GREATEST_ERROR:
+            raise RuntimeError(f"{runner.name} is wrong by {error:.1e} of the peak")
+
+    def visit(runner: Runner) -> float:
+        times: list[float] = runner.ask(
+            "apply", samples=samples, variant=variants[runner], seconds=effort.visit
+        )
+        return statistics.median(times)
+
+    visits: dict[Runner, Callable[[], float]] = {
+        runner: partial(visit, runner) for runner in field.runners
+    }
+    return {
+        runner: Measurement(MEASURE, f"{seconds:g} s", runner.name, "s", values, variants[runner])
+        for runner, values in interleave(visits, effort.rounds).items()
+    }
+
+
+def _fastest(runner: Runner, samples: int, calls: int) -> str:
+    """The manner with the least time; noise only ever adds to it."""
+    names: list[str] = runner.ask("variants")
+    if len(names) == 1:
+        return names[0]
+    least = {name: float("inf") for name in names}
+    for _ in range(calls):
+        for name in names:
+            times: list[float] = runner.ask("apply", samples=samples, variant=name, seconds=0.0)
+            least[name] = min(least[name], *times)
+    return min(least, key=least.__getitem__)
+
+
+def _bars(field: Field, found: dict[Runner, Measurement], seconds: float) -> list[Bar]:
+    bars = []
+    for ours in field.of("convolved"):
+        for theirs in field.runners:
+            if theirs.transport not in ("", ours.transport) or theirs is ours:
+                continue
+            bars.append(
+                Bar(
+                    f"time, {ours.name} / {theirs.entry.title}",
+                    f"{seconds:g} s",
+                    *ratio_of_medians(found[ours].values, found[theirs].values),
+                    "at most",
+                    _limit(theirs.entry.key, seconds),
+                )
+            )
+    return bars
+
+
+def _limit(key: str, seconds: float) -> float | None:
+    """Long signals shall cost no more than local SciPy, short ones twice the bare call."""
+    if key == "scipy" and seconds >= 10:
+        return 1.0
+    if key == "echo" and seconds <= 1:
+        return 2.0
+    return None

@@ -1,0 +1,64 @@
+"""What every contender of the wire can be asked for, each in a process of its own.
+
+A contender is a server (or nothing, for what runs in the caller's process) and a client. Each
+module of `contenders` holds both sides of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from .cases import Signal
+
+__all__ = ["Apply", "Contender", "Push", "Stuck"]
+
+Apply = Callable[[Signal], NDArray[Any] | None]
+"""Sends a signal through the hall; returns the output, or None if only bytes were carried."""
+
+Push = Callable[[], object]
+"""Sends the next block of one stream and waits for its output."""
+
+
+class Stuck(Protocol):
+    """Streams that send while nobody reads."""
+
+    def wait_until_stuck(self) -> int:
+        """Wait until nothing more is taken; return how many messages were."""
+
+    def close(self) -> None:
+        """End the streams."""
+
+
+class Contender:
+    """The client of a contender; asked only for what it offers.
+
+    Attributes:
+        variants: the manners in which it can apply the hall, by name.
+    """
+
+    variants: Mapping[str, Apply]
+
+    def open_streams(self, count: int) -> list[Push]:
+        """Open streams that push blocks of `cases.BLOCK` samples through the short filter."""
+        raise NotImplementedError
+
+    def close_streams(self) -> None:
+        """Close them."""
+        raise NotImplementedError
+
+    def large_variants(self) -> Mapping[str, Callable[[Signal], int]]:
+        """The manners of carrying a large signal; each returns the bytes that came back."""
+        raise NotImplementedError
+
+    def stall(self, streams: int, blocks: int, manner: str) -> Stuck:
+        """Send blocks of `cases.STALLED_BLOCK_BYTES` into each of some streams, and do not read.
+
+        Args:
+            streams: how many.
+            blocks: into each, as far as they are taken.
+            manner: "live" or "whole", see the contract.
+        """
+        raise NotImplementedError

@@ -1,0 +1,40 @@
+"""How the servers of the peers start and end: as ours does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import grpc
+
+__all__ = ["UNLIMITED", "announce", "serve_grpc"]
+
+UNLIMITED = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+)
+
+
+def announce(address: str) -> None:
+    """Say that it is ready, and where."""
+    print(f"serving on {address}", flush=True)
+
+
+def serve_grpc(address: str, handlers: grpc.GenericRpcHandler) -> None:
+    """Serve methods by grpc.aio until standard input closes.
+
+    Args:
+        address: `unix:PATH` or `HOST:PORT`; port 0 for any.
+        handlers: of the methods.
+    """
+    asyncio.run(_serve(address, handlers))
+
+
+async def _serve(address: str, handlers: grpc.GenericRpcHandler) -> None:
+    server = grpc.aio.server(options=UNLIMITED)
+    server.add_generic_rpc_handlers((handlers,))
+    port = server.add_insecure_port(address)
+    await server.start()
+    announce(address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}")
+    await asyncio.to_thread(sys.stdin.read)
+    await server.stop(None)

@@ -1,0 +1,132 @@
+"""The field: every contender's server and client, started, known to be right, and stopped again."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.children import Child, ServerChild
+
+from .contenders import CONTENDERS, Entry
+
+__all__ = ["Field", "Runner", "absent", "field"]
+
+_START_SECONDS = 120.0
+_ANSWER_SECONDS = 300.0
+_SETTLE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Runner:
+    """A contender that runs.
+
+    Attributes:
+        entry: which.
+        transport: "unix", "tcp", or empty where there is no server.
+        client: the process of its client.
+        server: the process of its server, if it has one.
+    """
+
+    entry: Entry
+    transport: str
+    client: Child
+    server: ServerChild | None
+
+    @property
+    def name(self) -> str:
+        """As reports call it."""
+        return f"{self.entry.title}, {self.transport}" if self.transport else self.entry.title
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """Let the client do something; see `worker.Worker`.
+
+        Raises:
+            RuntimeError: if it failed.
+        """
+        self.client.send(json.dumps({"do": do, **arguments}))
+        answer = json.loads(self.client.receive(_ANSWER_SECONDS))
+        if "error" in answer:
+            raise self.client.failure(f"could not {do} {arguments}: {answer['error']}")
+        return answer.get("answer")
+
+
+@dataclass(frozen=True)
+class Field:
+    """The contenders of a run: those that can take part."""
+
+    runners: tuple[Runner, ...]
+
+    def find(self, key: str, transport: str) -> Runner:
+        """The contender of a key, over a transport."""
+        return next(
+            runner
+            for runner in self.runners
+            if runner.entry.key == key and runner.transport == transport
+        )
+
+    def of(self, *keys: str) -> tuple[Runner, ...]:
+        """The contenders of some keys, over all their transports."""
+        return tuple(runner for runner in self.runners if runner.entry.key in keys)
+
+
+def absent() -> dict[str, str]:
+    """The contenders that cannot take part, and why."""
+    return {
+        entry.title: f"{entry.missing} is not installed"
+        for entry in CONTENDERS.values()
+        if entry.missing
+    }
+
+
+@contextmanager
+def field(transports: Sequence[str], keys: Sequence[str] = tuple(CONTENDERS)) -> Iterator[Field]:
+    """Start servers and clients of the contenders, and stop them at the end.
+
+    Args:
+        transports: of "unix" and "tcp"; each contender with a server takes part over all.
+        keys: of the contenders.
+    """
+    entries = [CONTENDERS[key] for key in keys]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        started = [
+            (entry, transport, _server(stack, entry, transport, folder))
+            for entry in entries
+            if not entry.missing
+            for transport in (transports if entry.remote else ("",))
+        ]
+        for _, _, server in started:
+            if server:
+                server.await_ready(_START_SECONDS)
+        runners = tuple(
+            Runner(entry, transport, _client(stack, entry, server), server)
+            for entry, transport, server in started
+        )
+        for runner in runners:
+            runner.client.receive(_START_SECONDS)
+        for runner in runners:
+            if runner.server:
+                runner.server.settle(_SETTLE_SECONDS)
+        yield Field(runners)
+
+
+def _server(stack: ExitStack, entry: Entry, transport: str, folder: Path) -> ServerChild | None:
+    if not entry.remote:
+        return None
+    address = f"unix:{folder / entry.key}" if transport == "unix" else "127.0.0.1:0"
+    module, *arguments = entry.own_server or ("benchmarks.wire.serve", entry.key)
+    more = ["--until-stdin-closes"] if entry.own_server else []
+    server = ServerChild(module, [*arguments, address, *more])
+    stack.callback(server.close)
+    return server
+
+
+def _client(stack: ExitStack, entry: Entry, server: ServerChild | None) -> Child:
+    client = Child("benchmarks.wire.worker", [entry.key, server.address if server else ""])
+    stack.callback(client.close)
+    return client

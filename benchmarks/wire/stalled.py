@@ -1,0 +1,68 @@
+"""A reader that stops: what a server holds for streams into which everything is sent, and from
+which nothing is read.
+"""
+
+from __future__ import annotations
+
+from benchmarks.results import Bar, Measurement
+
+from .cases import STALLED_BLOCK_BYTES, Effort
+from .field import Runner
+from .field import field as started
+
+__all__ = ["GROWTH", "MANNERS", "TAKEN", "measure"]
+
+GROWTH = "memory growth with a reader that stops, a stream"
+TAKEN = "sent before a reader that stops held it up, a stream"
+MANNERS = ("live", "whole")
+
+_LIMIT_MIB = 16.0
+
+
+def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
+    """Stall streams of both manners; to the echo they are the same."""
+    measurements: list[Measurement] = []
+    bars: list[Bar] = []
+    for manner in MANNERS:
+        # Servers of their own: what one of them keeps of earlier work would hide its growth.
+        with started(effort.transports, ("convolved", "echo")) as field:
+            for runner in field.runners:
+                growth, taken = _stall(runner, effort, manner)
+                case = f"{manner}, {effort.stalled_streams} streams"
+                measurements += [
+                    Measurement(GROWTH, case, runner.name, "MiB", (growth,)),
+                    Measurement(TAKEN, case, runner.name, "MiB", (taken,)),
+                ]
+                if runner.entry.key == "convolved":
+                    bars.append(_bar(runner, case, growth))
+    return measurements, bars
+
+
+def _bar(runner: Runner, case: str, growth: float) -> Bar:
+    return Bar(
+        f"memory growth of the server with a reader that stops, {runner.name}",
+        f"{case}, each",
+        growth,
+        growth,
+        growth,
+        "at most",
+        _LIMIT_MIB,
+        "MiB",
+    )
+
+
+def _stall(runner: Runner, effort: Effort, manner: str) -> tuple[float, float]:
+    """Growth of the server, and what it took, in MiB for each stream."""
+    assert runner.server is not None
+    runner.server.forget_peak()
+    before = runner.server.resident_mib()
+    messages = runner.ask(
+        "stall",
+        streams=effort.stalled_streams,
+        blocks=effort.stalled_bytes // STALLED_BLOCK_BYTES,
+        manner=manner,
+    )
+    growth = runner.server.peak_mib() - before
+    runner.ask("unstall")
+    taken = messages * STALLED_BLOCK_BYTES / (1 << 20)
+    return growth / effort.stalled_streams, taken / effort.stalled_streams

@@ -1,0 +1,136 @@
+"""The client of one contender: `python -m benchmarks.wire.worker KEY ADDRESS`.
+
+Each contender's client has a process of its own, so that none gains or suffers by what another one
+has done to the allocator or the threads. It reads commands from standard input, a JSON object each,
+and answers each by one on standard output; times are taken here, around the calls themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.signal import oaconvolve
+
+from benchmarks.rounds import repeat_for
+
+from .cases import Signal, hall, noise
+from .contender import Contender, Push, Stuck
+from .contenders import CONTENDERS
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """Does what it is told with one contender.
+
+    Args:
+        contender: the client.
+    """
+
+    def __init__(self, contender: Contender) -> None:
+        self._contender = contender
+        self._signals: dict[int, Signal] = {}
+        self._pushes: list[Push] = []
+        self._stalled: Stuck | None = None
+
+    def variants(self) -> list[str]:
+        """The manners of `apply`."""
+        return list(self._contender.variants)
+
+    def apply(self, samples: int, variant: str, seconds: float) -> list[float]:
+        """Times of calls with a signal, for about so many seconds."""
+        call, signal = self._contender.variants[variant], self._signal(samples)
+        return repeat_for(seconds, lambda: call(signal))
+
+    def check(self, samples: int, variant: str) -> float | None:
+        """The greatest error of an output against SciPy in float64, relative to its peak."""
+        signal = self._signal(samples)
+        found = self._contender.variants[variant](signal)
+        if found is None:
+            return None
+        wanted = oaconvolve(signal.astype(np.float64), hall().astype(np.float64))
+        return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+
+    def large_variants(self) -> list[str]:
+        """The manners of `large`."""
+        return list(self._contender.large_variants())
+
+    def large(self, nbytes: int, variant: str) -> list[float]:
+        """The seconds that a large signal took, and the bytes that came back."""
+        signal = self._signal(nbytes // 4)
+        call = self._contender.large_variants()[variant]
+        begun = time.perf_counter()
+        returned = call(signal)
+        return [time.perf_counter() - begun, returned]
+
+    def open(self, streams: int) -> None:
+        """Open streams, and push until they have found their pace."""
+        self._pushes = self._contender.open_streams(streams)
+        self.push(20 * streams)
+
+    def push(self, blocks: int) -> list[float]:
+        """Push blocks, shared by the streams; median, 99th percentile, and time of all."""
+        times: list[float] = []
+        share = blocks // len(self._pushes)
+        threads = [
+            threading.Thread(target=_push, args=(push, share, times)) for push in self._pushes
+        ]
+        begun = time.perf_counter()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        elapsed = time.perf_counter() - begun
+        if len(times) != share * len(threads):
+            raise RuntimeError("a stream ended")
+        return [statistics.median(times), float(np.percentile(times, 99)), elapsed]
+
+    def close(self) -> None:
+        """Close the streams."""
+        self._contender.close_streams()
+
+    def stall(self, streams: int, blocks: int, manner: str) -> int:
+        """Send and do not read; how many blocks were taken."""
+        self._stalled = self._contender.stall(streams, blocks, manner)
+        return self._stalled.wait_until_stuck()
+
+    def unstall(self) -> None:
+        """End these streams."""
+        if self._stalled is not None:
+            self._stalled.close()
+
+    def _signal(self, samples: int) -> Signal:
+        if samples not in self._signals:
+            self._signals = {samples: noise(samples)}
+        return self._signals[samples]
+
+
+def _push(push: Push, blocks: int, times: list[float]) -> None:
+    for _ in range(blocks):
+        begun = time.perf_counter()
+        push()
+        times.append(time.perf_counter() - begun)
+
+
+def _answer(worker: Worker, line: str) -> dict[str, Any]:
+    command = json.loads(line)
+    act: Callable[..., Any] = getattr(worker, command.pop("do"))
+    try:
+        return {"answer": act(**command)}
+    except Exception as error:  # noqa: BLE001 - told to whoever asked
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    key, address = sys.argv[1:]
+    told = Worker(CONTENDERS[key].client(address))
+    print("{}", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(_answer(told, line)), flush=True)
