@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convolved_engine.folding import Step, steps
 from convolved_engine.operations import Operation, operation_for
 from convolved_engine.streaming.base import LayerStream
 from convolved_vocabulary import Cancelled, Filter, LayerPlan, Options, Plan, SignalType
@@ -41,9 +42,15 @@ class Pipeline:
         self.filter, self.dtype, self.options = filter, dtype, options
         self.output_dtype = options.output_dtype or filter.output_dtype(dtype)
         signals = (SignalType.of(dtype), *filter.output_types(dtype))
+        self.steps = steps(filter.layers, signals)
         self.operations: tuple[Operation, ...] = tuple(
-            operation_for(layer, signal, options, None if identity is None else (identity, index))
-            for index, (layer, signal) in enumerate(zip(filter.layers, signals, strict=False))
+            operation_for(
+                step.layer,
+                step.signal,
+                options,
+                None if identity is None else (identity, step.indices),
+            )
+            for step in self.steps
         )
 
     def run(
@@ -69,17 +76,18 @@ class Pipeline:
             block: samples of one push of a live stream; None for the whole signal.
         """
         shapes = self.filter.shapes(shape)
-        steps = []
-        for index, operation in enumerate(self.operations):
-            before = self._one_channel(shapes[index])
+        planned = []
+        for step, operation in zip(self.steps, self.operations, strict=True):
+            before = self._one_channel(shapes[step.indices[0]])
             if block is None:
-                planned = operation.plan(before)
+                problem, chosen, rejected = operation.plan(before)
             else:
-                planned = operation.plan_stream(before[:-1], block)
-                block = self._scaled(block, index)
-            steps.append(LayerPlan((index,), *planned))
+                problem, chosen, rejected = operation.plan_stream(before[:-1], block)
+                block = self._scaled(block, step)
+            losers = tuple(map(step.bounded, rejected))
+            planned.append(LayerPlan(step.indices, problem, step.bounded(chosen), losers))
         return Plan(
-            steps=tuple(steps),
+            steps=tuple(planned),
             output_shape=shapes[-1],
             output_dtype=self.output_dtype,
             receptive_field=self.filter.receptive_field,
@@ -93,21 +101,21 @@ class Pipeline:
         """Open every layer along time for an input of `channels` and `size` a time step."""
         frame = self._one_channel((1, channels, *size))
         stages = []
-        for operation, layer in zip(self.operations, self.filter.layers, strict=True):
+        for step, operation in zip(self.steps, self.operations, strict=True):
             stages.append(operation.stream(frame, block, total))
-            across = layer.axes(self.filter.rank)
+            across = step.layer.axes(self.filter.rank)
             frame = (
                 frame[0],
-                layer.out_channels(frame[1]),
+                step.layer.out_channels(frame[1]),
                 *(axis.output_length(n) for axis, n in zip(across, frame[2:], strict=False)),
             )
-            block = self._scaled(block, len(stages) - 1)
+            block = self._scaled(block, step)
             total = None if total is None else across[-1].output_length(total)
         return tuple(stages)
 
-    def _scaled(self, block: int, index: int) -> int:
-        """How many samples a layer makes of a block."""
-        rate = self.filter.time.maps[index].rate
+    def _scaled(self, block: int, step: Step) -> int:
+        """How many samples a step makes of a block."""
+        rate = step.layer.axes(self.filter.rank)[-1].rate
         return max(1, block * rate.numerator // rate.denominator) if block else 0
 
     def frame_shape(self, channels: int, size: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,0 +1,125 @@
+"""The activation functions, their slopes, and how far both may err.
+
+Each is a function of one sample, and its bits depend on that sample alone: NumPy's minimum and
+maximum are avoided, because their choice among equal zeros differs between vector and scalar
+code. NaN stays NaN, and the limits at infinity are PyTorch's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from convolved_vocabulary import Activation
+
+__all__ = ["activate", "error_bound", "gain", "slope"]
+
+_ROOT = math.sqrt(2 / math.pi)
+_CUBE = 0.044715
+
+# Results of the elementary functions involved are within a few units in the last place; a gelu
+# rounds its argument, too.
+_UNITS = {"relu": 0, "leaky_relu": 1, "elu": 8, "gelu": 16, "sigmoid": 8, "tanh": 8, "softplus": 12}
+
+# The steepest slope of gelu, at sqrt(2), and of its approximation.
+_GELU_SLOPE = 1.13
+
+
+def activate(layer: Activation, x: NDArray[Any]) -> NDArray[Any]:
+    """The function of every sample: a new array of the shape and dtype of x.
+
+    Args:
+        layer: which function.
+        x: real; of float32 or float64 for all but relu.
+    """
+    with np.errstate(all="ignore"):
+        return np.asarray(_activate(layer, np.ascontiguousarray(x)))
+
+
+def _activate(layer: Activation, x: NDArray[Any]) -> Any:
+    parameter = x.dtype.type(layer.alpha or 0)
+    match layer.function:
+        case "relu":
+            return np.where(x <= 0, x.dtype.type(0), x)
+        case "leaky_relu":
+            return np.where(x > 0, x, x * parameter)
+        case "elu":
+            return np.where(x > 0, x, parameter * np.expm1(x))
+        case "sigmoid":
+            return special.expit(x)
+        case "tanh":
+            return np.tanh(x)
+        case "softplus":
+            # log(1 + exp(alpha * x)) / alpha, without overflow.
+            return np.logaddexp(x.dtype.type(0), parameter * x) / parameter
+        case _ if layer.approximation == "tanh":
+            return x * x.dtype.type(0.5) * (1 + np.tanh(_inner(x)))
+        case _:
+            return x * special.ndtr(x)
+
+
+def slope(layer: Activation, x: NDArray[Any]) -> NDArray[Any]:
+    """The derivative at every sample; at a kink what PyTorch takes: the side below.
+
+    >>> slope(Activation("relu"), np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 1.])
+    """
+    with np.errstate(all="ignore"):
+        return np.asarray(_slope(layer, x), x.dtype)
+
+
+def _slope(layer: Activation, x: NDArray[Any]) -> Any:
+    parameter = x.dtype.type(layer.alpha or 0)
+    match layer.function:
+        case "relu":
+            return np.where(x <= 0, 0, 1)
+        case "leaky_relu":
+            return np.where(x > 0, x.dtype.type(1), parameter)
+        case "elu":
+            return np.where(x > 0, x.dtype.type(1), parameter * np.exp(x))
+        case "sigmoid":
+            return special.expit(x) * special.expit(-x)
+        case "tanh":
+            found = np.tanh(x)
+            return 1 - found * found
+        case "softplus":
+            return special.expit(parameter * x)
+        case _ if layer.approximation == "tanh":
+            found = np.tanh(_inner(x))
+            steep = _ROOT * (1 + 3 * _CUBE * x * x)
+            return 0.5 * (1 + found) + 0.5 * x * (1 - found * found) * steep
+        case _:
+            return special.ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+def _inner(x: NDArray[Any]) -> NDArray[Any]:
+    """The argument of the approximation's tanh."""
+    real = x.dtype.type
+    return np.asarray(real(_ROOT) * (x + real(_CUBE) * x * x * x))
+
+
+def gain(layer: Activation) -> tuple[float, float]:
+    """(steepest slope, |value at 0|): |f(x)| is at most slope * |x| + value at 0."""
+    alpha = abs(layer.alpha or 0.0)
+    match layer.function:
+        case "leaky_relu" | "elu":
+            return max(1.0, alpha), 0.0
+        case "sigmoid":
+            return 0.25, 0.5
+        case "softplus":
+            return 1.0, math.log(2) / alpha
+        case "gelu":
+            return _GELU_SLOPE, 0.0
+        case _:
+            return 1.0, 0.0
+
+
+def error_bound(layer: Activation, dtype: np.dtype[Any]) -> float:
+    """Bound on |error| / (steepest slope * |x| + |value at 0|), at every sample."""
+    if dtype.kind not in "fc":
+        return 0.0
+    return _UNITS[layer.function] * float(np.finfo(dtype).eps) / 2
