@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from typing import Any
@@ -36,7 +37,7 @@ from convolved.wire.tensors import (
 from convolved_engine import Stream, apply_arranged, open_stream, plan
 from convolved_vocabulary import Filter, NotFound
 
-Handler = Callable[[Any, grpc.ServicerContext], Any]
+Handler = Callable[[Any, Any], Any]
 
 
 class Honest:
@@ -128,8 +129,12 @@ class Honest:
 
     def info(self, request: object, context: object) -> pb.GetServerInfoResponse:
         self.calls.append("GetServerInfo")
-        response = pb.GetServerInfoResponse(
-            version="1.2.3", algorithms=["direct"], data_types=[1, 11, 99], cpu="a processor"
+        # The last of the data types is none that this contract has.
+        response = pb.GetServerInfoResponse.FromString(b"\x22\x02\x0b\x63")
+        response.MergeFrom(
+            pb.GetServerInfoResponse(
+                version="1.2.3", algorithms=["direct"], cpu="a processor", threads=2
+            )
         )
         response.limits.message_bytes = 4 << 20
         response.limits.idle_timeout.seconds = 60
@@ -137,11 +142,39 @@ class Honest:
 
     def stream(self, requests: Iterator[Any], context: object) -> Iterator[Any]:
         self.calls.append("StreamConvolve")
-        first = next(requests)
-        start: pb.Start = first.start
-        filter = self.source(start.filter, assembled(first, requests))
+        peer = Peer(self)
+        for request in requests:
+            yield from peer.take(request)
+
+
+class Peer:
+    """The server's side of one stream: takes a message, gives those that answer it."""
+
+    def __init__(self, server: Honest) -> None:
+        self._server = server
+        self._start = pb.Start()
+        self._parts = Assembler([])
+        self._held: list[np.ndarray[Any, Any]] = []
+        self._stream: Stream | None = None
+
+    def take(self, request: Any) -> Iterator[Any]:
+        if isinstance(request, BlockFrame):
+            yield from self._block(request)
+        elif isinstance(request, PartFrame):
+            self._parts.add(request)
+        elif request.HasField("start"):
+            self._start = request.start
+            self._parts = Assembler(announced_shapes(request))
+        else:
+            yield from self._end(request.end)
+        if self._stream is None and self._parts.complete:
+            yield self._open()
+
+    def _open(self) -> pb.StreamConvolveResponse:
+        start = self._start
+        filter = self._server.source(start.filter, self._parts.arrays)
         whole = start.HasField("total_samples")
-        stream = open_stream(
+        stream = self._stream = open_stream(
             filter,
             channels=start.frame_shape[0],
             size=start.frame_shape[1:],
@@ -152,47 +185,46 @@ class Honest:
         )
         if start.input_offset or start.output_offset:
             stream.start_at(start.input_offset, start.output_offset)
-        length = filter.time.output_length
-        yield pb.StreamConvolveResponse(
+        total = filter.time.output_length(start.total_samples) if whole else None
+        return pb.StreamConvolveResponse(
             started=pb.Started(
                 filter=filter.name,
                 data_type=data_type(stream.output_dtype),
                 frame_shape=stream.frame_shape,
-                total_samples=length(start.total_samples) if whole else None,
+                total_samples=total,
                 block_samples=start.block_samples or 512,
                 algorithm=stream.algorithm,
             )
         )
-        yield from self.outputs(stream, start, requests)
-        yield pb.StreamConvolveResponse(finished=pb.Finished(total_samples=stream.outputs))
 
-    def outputs(
-        self, stream: Stream, start: pb.Start, requests: Iterator[Any]
-    ) -> Iterator[OutputFrame]:
-        held = []
-        for request in requests:
-            if not isinstance(request, BlockFrame):
-                assert request.end.total_samples == stream.inputs
-                break
-            assert request.offset == stream.inputs + sum(array.shape[-1] for array in held)
-            frame = (*start.frame_shape, -1)
-            held.append(array_of(request.data, numpy_dtype(start.data_type), frame))
-            if not request.more:
-                yield from self.answer(stream, stream.push(np.concatenate(held, -1)))
-                held = []
-        assert next(requests, None) is None
-        tail = stream.flush()
+    def _block(self, block: BlockFrame) -> Iterator[OutputFrame]:
+        assert self._stream is not None
+        assert block.offset == self._stream.inputs + sum(held.shape[-1] for held in self._held)
+        assert 0 < len(block.data) <= BLOCK_BYTES
+        frame = self._start.frame_shape
+        size = len(block.data) // math.prod(frame) // numpy_dtype(self._start.data_type).itemsize
+        array = array_of(block.data, numpy_dtype(self._start.data_type), (*frame, size))
+        self._held.append(array)
+        if not block.more:
+            pushed = np.concatenate(self._held, -1)
+            self._held = []
+            yield from self._answer(self._stream, self._stream.push(pushed))
+
+    def _end(self, end: pb.End) -> Iterator[Any]:
+        assert self._stream is not None
+        assert end.total_samples == self._stream.inputs
+        tail = self._stream.flush()
         if tail.shape[-1]:
-            yield from self.answer(stream, tail)
+            yield from self._answer(self._stream, tail)
+        finished = pb.Finished(total_samples=self._stream.outputs)
+        yield pb.StreamConvolveResponse(finished=finished)
 
-    def answer(self, stream: Stream, output: np.ndarray[Any, Any]) -> Iterator[OutputFrame]:
+    def _answer(self, stream: Stream, output: np.ndarray[Any, Any]) -> Iterator[OutputFrame]:
         begin = stream.outputs - output.shape[-1]
-        frame_bytes = output.itemsize * int(np.prod(output.shape[:-1]))
-        step = BLOCK_BYTES // frame_bytes
+        step = BLOCK_BYTES // (output.itemsize * math.prod(output.shape[:-1]))
         for at in range(0, max(1, output.shape[-1]), step):
-            piece = np.ascontiguousarray(output[..., at : at + step])
+            data = np.ascontiguousarray(output[..., at : at + step]).tobytes()
             more = at + step < output.shape[-1]
-            data = piece.tobytes()
             yield OutputFrame(begin + at, data, more, stream.inputs, stream.retain_from)
 
 
@@ -224,7 +256,9 @@ def serving(handlers: dict[str, Handler]) -> Iterator[str]:
 
 def _method(name: str, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
     if name == "StreamConvolve":
-        return grpc.stream_stream_rpc_method_handler(_telling_all(handler), parse_request, serialize)
+        return grpc.stream_stream_rpc_method_handler(
+            _telling_all(handler), parse_request, serialize
+        )
     if name == "CreateFilter":
         return grpc.stream_unary_rpc_method_handler(
             _telling(handler), parse_filter_request, serialize

@@ -38,8 +38,6 @@ def registering(source: Source, once: Callable[[], Steps[T]]) -> Steps[T]:
         if not source.name:
             raise
         if not source.has_weights:
-            raise NotFound(
-                f"{error.message}; a name holds no weights: register the filter again"
-            ) from error
+            raise NotFound(f"{error.message} (a name alone does not bring it back)") from error
         yield from register(source.filter)
     return (yield from once())

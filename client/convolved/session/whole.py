@@ -138,8 +138,8 @@ class WholeSession:
         end = self.received + block.shape[-1]
         if message.offset != self.received or end > total:
             raise Internal(
-                f"the server sent outputs {message.offset} to {end} of {total}, where "
-                f"{self.received} was next"
+                f"the server sent outputs {message.offset} to "
+                f"{message.offset + block.shape[-1]} of {total}, where {self.received} was next"
             )
         self.output[..., self.received : end] = block
         self.received = end

@@ -1,0 +1,76 @@
+"""Performs a session's steps against a server object in this very thread, without any I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from convolved.methods import Method
+from convolved.session.operations import Exchange, Open, Operation, Steps, Unary, Upload
+from convolved.wire.framing import parse_filter_request, parse_request, parse_response, serialize
+from convolved.wire.status import error_from, status_of
+from convolved_vocabulary import ConvolvedError
+from tests.client.fake import Honest, Peer
+
+T = TypeVar("T")
+
+
+def perform(steps: Steps[T], server: Honest) -> T:
+    """Every message goes through its bytes, every error through its status."""
+    try:
+        operation = next(steps)
+        while True:
+            try:
+                answer = answered(operation, server)
+            except ConvolvedError as error:
+                operation = steps.throw(received(error))
+            else:
+                operation = steps.send(answer)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+def received(error: ConvolvedError) -> ConvolvedError:
+    import grpc
+
+    status = status_of(error)
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    return error_from(code, status.message, status.SerializeToString())
+
+
+def answered(operation: Operation, server: Honest) -> Any:
+    match operation:
+        case Unary(method, request):
+            found = server.handlers()[method.name](over_the_wire(request), None)
+            return method.parse(serialize(found))
+        case Upload(method, requests):
+            sent = (parse_filter_request(serialize(request)) for request in requests())
+            return method.parse(serialize(server.handlers()[method.name](sent, None)))
+        case Exchange(session):
+            server.calls.append("StreamConvolve")
+            for message in exchanged(Peer(server), session.requests()):
+                session.receive(message)
+            return session.end()
+        case Open(live):
+            server.calls.append("StreamConvolve")
+            peer = Peer(server)
+            opened = [live.receive(message) for message in exchanged(peer, live.opening())]
+            assert opened == [True]
+            return peer
+
+
+def over_the_wire(request: Any) -> Any:
+    return type(request).FromString(serialize(request))
+
+
+def exchanged(peer: Peer, requests: Iterator[Any]) -> Iterator[Any]:
+    """What a peer answers, message by message."""
+    for request in requests:
+        raw = serialize(request)
+        assert len(raw) <= 4 << 20
+        for response in peer.take(parse_request(raw)):
+            yield parse_response(serialize(response))
+
+
+__all__ = ["Method", "exchanged", "perform"]
