@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 from dataclasses import dataclass
 from functools import cache
 
@@ -32,9 +33,13 @@ class Machine:
         gemm_rate: multiply-adds of float32 in one second in BLAS.
         gemm_seconds: fixed cost of one call of BLAS.
         copy_rate: bytes read and written in one second within the cache.
+        line_seconds: fixed cost of copying one short row.
         memory_rate: bytes to and from memory in one second.
         fft_rate: transforms of length n take n * log2(n) / fft_rate seconds (float32, real).
-        fft_call_seconds: fixed cost of one call of a transform.
+        fft_chunk_seconds: fixed cost of one batch of blocks there and back.
+        product_rate: complex products of spectra in one second (complex64).
+        mixing_rate: complex multiply-adds of small matrices in one second (complex64).
+        matrix_seconds: fixed cost of one small matrix product and its transposing.
     """
 
     name: str
@@ -48,9 +53,13 @@ class Machine:
     gemm_rate: float
     gemm_seconds: float
     copy_rate: float
+    line_seconds: float
     memory_rate: float
     fft_rate: float
-    fft_call_seconds: float
+    fft_chunk_seconds: float
+    product_rate: float
+    mixing_rate: float
+    matrix_seconds: float
 
 
 _AVX512 = Machine(
@@ -59,15 +68,19 @@ _AVX512 = Machine(
     vector_bytes=64,
     vector_registers=32,
     cache_bytes=1 << 20,
-    call_seconds=8e-6,
-    chunk_seconds=4e-6,
-    fma_rate=45e9,
-    gemm_rate=40e9,
+    call_seconds=6e-6,
+    chunk_seconds=3e-6,
+    fma_rate=95e9,
+    gemm_rate=75e9,
     gemm_seconds=2e-6,
-    copy_rate=20e9,
-    memory_rate=12e9,
-    fft_rate=5.5e9,
-    fft_call_seconds=1e-6,
+    copy_rate=40e9,
+    line_seconds=15e-9,
+    memory_rate=30e9,
+    fft_rate=11e9,
+    fft_chunk_seconds=15e-6,
+    product_rate=2.5e9,
+    mixing_rate=5e9,
+    matrix_seconds=15e-9,
 )
 _AVX2 = dataclasses.replace(
     _AVX512,
@@ -75,18 +88,22 @@ _AVX2 = dataclasses.replace(
     vector_bytes=32,
     vector_registers=16,
     cache_bytes=1 << 19,
-    fma_rate=24e9,
-    gemm_rate=24e9,
-    fft_rate=4e9,
+    fma_rate=48e9,
+    gemm_rate=40e9,
+    fft_rate=7e9,
+    product_rate=1.8e9,
+    mixing_rate=3e9,
 )
 _PLAIN = dataclasses.replace(
     _AVX2,
     name="128-bit vectors",
     vector_bytes=16,
     vector_registers=32,
-    fma_rate=12e9,
-    gemm_rate=12e9,
-    fft_rate=2.5e9,
+    fma_rate=24e9,
+    gemm_rate=20e9,
+    fft_rate=4e9,
+    product_rate=1.2e9,
+    mixing_rate=1.5e9,
 )
 
 
@@ -99,13 +116,24 @@ def current() -> Machine:
 
 @cache
 def vector_bytes() -> int:
-    """Bytes of the widest vector register of this CPU: 64, 32 or 16."""
+    """Bytes of the widest vector register that kernels are compiled for: 64, 32 or 16."""
+    setting = os.environ.get("NUMBA_CPU_FEATURES")
+    if setting is not None:
+        features = {word[1:].upper() for word in setting.split(",") if word.startswith("+")}
+        if "FMA" in features:
+            features.add("FMA3")
+    else:
+        features = _features_of_this_cpu()
+    if {"AVX512F", "AVX512DQ"} <= features:
+        return 64
+    return 32 if {"AVX2", "FMA3"} <= features else 16
+
+
+def _features_of_this_cpu() -> set[str]:
     try:
         # NumPy dispatches its own loops by this table; it is there before numba is imported.
         umath = importlib.import_module("numpy._core._multiarray_umath")
-        features: dict[str, bool] = umath.__cpu_features__
+        table: dict[str, bool] = umath.__cpu_features__
     except (ImportError, AttributeError):
-        return 16
-    if features.get("AVX512F") and features.get("AVX512DQ"):
-        return 64
-    return 32 if features.get("AVX2") and features.get("FMA3") else 16
+        return set()
+    return {name for name, present in table.items() if present}

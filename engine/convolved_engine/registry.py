@@ -13,8 +13,8 @@ it. It answers four questions about a `Problem`:
 
 A `Runnable` is called with x (batch, in_channels, *size) and out (batch, out_channels,
 *output_size), both C-contiguous in the problem's dtype; out is overwritten. Batch and size may
-differ from those of the problem that it was prepared for. It may be called by several threads at
-once. How many threads one call uses never changes a bit of the result.
+differ from those of the problem that it was prepared for; what does not fit is refused. It may be
+called by several threads at once. How many threads one call uses never changes a bit of the result.
 
 The law of `cut_invariant` algorithms, on which streams rest: an output's bits depend on nothing
 but the weights, the bias and its own receptive field; not on its position, the length of the

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,22 +47,18 @@ class Direct(Algorithm):
 
     def cost(self, problem: Problem, machine: Machine) -> Cost:
         """Multiply-adds at the rate of the tile, plus one pass over input and output."""
-        rows, vectors = _tile(problem)
-        item = _real(problem.dtype).itemsize
+        tile = _tile(problem)
+        item = real_dtype(problem.dtype).itemsize
         parts = 2 if problem.is_complex else 1
         group_rows = problem.group_outputs * parts
-        width = vectors * machine.vector_bytes // item
-        columns = problem.output_size[-1]
-        lines = problem.outputs * parts // (columns * group_rows)
-        computed = lines * max(columns, width) * (-(-group_rows // rows) * rows)
-        rate = machine.fma_rate * 4 / item * _EFFICIENCY.get(rows, 1.0)
+        lines = problem.outputs * parts // (three_axes(problem).out[2] * group_rows)
+        computed = lines * tile.computed * -(-group_rows // tile.rows) * tile.rows
+        rate = machine.fma_rate * 4 / item * _EFFICIENCY.get(tile.rows, 1.0)
         work = computed * problem.terms * parts / rate
         moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
-        packing = 0.0
-        if problem.stride[-1] > 1 or problem.is_complex:
-            packing = problem.input_bytes * (4 / item) / machine.copy_rate * 4
         tables = problem.weight_bytes / machine.copy_rate
         layout = _layout(problem)
+        packing = problem.batch * _packing_seconds(problem, layout, machine)
         chunks = computed * problem.terms * parts // _CHUNK_MULTIPLY_ADDS + 1
         helping = min(machine.threads, chunks, problem.batch * layout.blocks)
         return Cost(
@@ -103,8 +99,8 @@ class Direct(Algorithm):
 class _Direct(Runnable):
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
         super().__init__(problem, weight, bias)
-        self._real = _real(problem.dtype)
-        self._rows, _ = _tile(problem)
+        self._real = real_dtype(problem.dtype)
+        self._rows = _tile(problem).rows
         rows = real_rows(problem, kernel_for_correlation(problem, weight))
         groups, group_rows, terms = rows.shape
         blocks = -(-group_rows // self._rows)
@@ -195,7 +191,8 @@ class _Skipping(Runnable):
         pool.for_each_chunk(len(x), work, threads)
 
 
-def _real(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of the parts of a complex dtype; any other as it is."""
     if dtype.kind != "c":
         return dtype
     return np.dtype(np.float32 if dtype.itemsize == 8 else np.float64)
@@ -213,7 +210,7 @@ def real_rows(problem: Problem, weight: NDArray[Any]) -> NDArray[Any]:
     if not problem.is_complex:
         return weight.reshape(groups, outputs, -1)
     grouped = weight.reshape(groups, outputs, inputs, -1)
-    split = np.empty((groups, outputs, 2, inputs, 2, grouped.shape[-1]), _real(problem.dtype))
+    split = np.empty((groups, outputs, 2, inputs, 2, grouped.shape[-1]), real_dtype(problem.dtype))
     split[:, :, 0, :, 0] = split[:, :, 1, :, 1] = grouped.real
     split[:, :, 0, :, 1] = -grouped.imag
     split[:, :, 1, :, 0] = grouped.imag
@@ -238,10 +235,42 @@ _TILES = {
 }
 # Few rows share each loaded input, so that loads hold the multiply-adds up.
 _EFFICIENCY = {1: 0.5, 2: 0.8, 3: 0.95}
+# Copying to the flat slab and from it costs as much as computing so much more.
+_FLAT_EFFORT = 1.2
 
 
-def _tile(problem: Problem) -> tuple[int, int]:
-    """Rows of a tile, and the number of vectors in one row."""
+def _packing_seconds(problem: Problem, layout: Layout, machine: Machine) -> float:
+    """Of one signal: filling slabs and emptying scratch, where blocks need them."""
+    item = real_dtype(problem.dtype).itemsize
+    lanes = machine.vector_bytes // item
+    narrow = layout.flat or layout.out_columns < layout.vectors * lanes
+    if narrow or layout.parts == 2 or layout.column_stride > 1:
+        share = 1.0
+    else:
+        across = -(-layout.out_columns // layout.block_columns)
+        share = min(1.0, 2 / across) if any(problem.pads[-1]) else 0.0
+    lines = layout.slab_size // layout.segment
+    seconds = lines * machine.line_seconds + layout.slab_size * item / machine.copy_rate
+    if layout.column_stride > 1 or layout.parts == 2:
+        # Samples that do not lie side by side are copied one by one.
+        seconds += 4 * layout.slab_size * 4 / machine.copy_rate
+    if narrow or layout.parts == 2:
+        lines = layout.group_rows * layout.block_rows
+        seconds += lines * machine.line_seconds + layout.scratch_size * item / machine.copy_rate
+    return share * layout.blocks * seconds
+
+
+class _Tile(NamedTuple):
+    """The shape of a tile, and whether rows are swept as one through a flat slab."""
+
+    rows: int
+    vectors: int
+    flat: bool
+    computed: int
+    """Outputs computed for one row of output, thrown away ones included."""
+
+
+def _tile(problem: Problem) -> _Tile:
     group_rows = problem.group_outputs * (2 if problem.is_complex else 1)
     registers = 16 if vector_bytes() == 32 else 32
 
@@ -255,19 +284,25 @@ def _tile(problem: Problem) -> tuple[int, int]:
     ]
     # Of equals the one with most rows: it loads least.
     rows = min(reversed(fitting), key=effort)
-    lanes = vector_bytes() // _real(problem.dtype).itemsize
-    needed = -(-problem.output_size[-1] // lanes)
+    lanes = vector_bytes() // real_dtype(problem.dtype).itemsize
+    axes = three_axes(problem)
     wide, narrow = _TILES[registers][rows]
-    return rows, wide if needed >= wide or -(-needed // narrow) * narrow > wide else narrow
+    needed = -(-axes.out[2] // lanes)
+    vectors = wide if needed >= wide or -(-needed // narrow) * narrow > wide else narrow
+    computed = -(-needed // vectors) * vectors * lanes
+    flattened = axes.out[2] + axes.dilation[2] * (axes.kernel[2] - 1)
+    if axes.out[1] > 1 and axes.stride[1:] == (1, 1) and _FLAT_EFFORT * flattened < computed:
+        return _Tile(rows, wide, True, flattened)
+    return _Tile(rows, vectors, False, computed)
 
 
 def _layout(problem: Problem) -> Layout:
     """The numbers of a sweep over one signal; exact, and cheap for a problem of any size."""
-    size, out, kernel, stride, dilation, before = _three_axes(problem)
+    size, out, kernel, stride, dilation, before = three_axes(problem)
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     parts = 2 if problem.is_complex else 1
-    item = _real(problem.dtype).itemsize
-    _, vectors = _tile(problem)
+    item = real_dtype(problem.dtype).itemsize
+    _, vectors, flat, _ = _tile(problem)
     width = vectors * vector_bytes() // item
     phases = min(kernel[2], stride[2] // math.gcd(stride[2], dilation[2]))
     channels, group_rows = problem.group_inputs * parts, problem.group_outputs * parts
@@ -275,20 +310,27 @@ def _layout(problem: Problem) -> Layout:
 
     def slab(block_rows: int, block_columns: int) -> tuple[int, int, int]:
         span = (block_rows - 1) * stride[1] + reach[1] + 1
-        segment = -(-block_columns // width) * width + reach[2] // stride[2]
-        return span, segment, channels * kernel[0] * span * phases * segment
+        swept = block_columns if flat else -(-block_columns // width) * width
+        segment = swept + reach[2] // stride[2]
+        size = channels * kernel[0] * span * phases * segment
+        return span, segment, size + (width if flat else 0)
+
+    def scratch(block_rows: int, block_columns: int) -> int:
+        if flat:
+            swept = block_rows * slab(block_rows, block_columns)[1]
+            return group_rows * -(-swept // width) * width
+        return group_rows * block_rows * -(-block_columns // width) * width
 
     def block_bytes(block_rows: int, block_columns: int) -> int:
-        written = group_rows * block_rows * block_columns
-        return (slab(block_rows, block_columns)[2] + written) * item
+        return (slab(block_rows, block_columns)[2] + scratch(block_rows, block_columns)) * item
 
     most = max(width, min(_BLOCK_OUTPUTS, _BLOCK_MULTIPLY_ADDS // (group_rows * terms)))
-    block_columns = min(out[2], most // width * width)
+    block_columns = out[2] if flat else min(out[2], most // width * width)
     block_rows = min(out[1], max(1, most // block_columns))
     while block_bytes(block_rows, block_columns) > _BLOCK_BYTES:
         if block_rows > 1 and block_rows * stride[1] > reach[1] // 2:
             block_rows = -(-block_rows // 2)
-        elif block_columns > width:
+        elif block_columns > width and not flat:
             block_columns = -(-block_columns // (2 * width)) * width
         elif block_rows > 1:
             block_rows = -(-block_rows // 2)
@@ -322,8 +364,9 @@ def _layout(problem: Problem) -> Layout:
         slab_rows=slab_rows,
         segment=segment,
         slab_size=slab_size,
-        scratch_size=group_rows * block_rows * -(-block_columns // width) * width,
+        scratch_size=scratch(block_rows, block_columns),
         vectors=vectors,
+        flat=flat,
         terms=terms,
         run=max(64, lines * kernel[2]),
     )
@@ -331,7 +374,7 @@ def _layout(problem: Problem) -> Layout:
 
 def _tables(problem: Problem, layout: Layout) -> tuple[NDArray[np.int64], ...]:
     """Where the terms lie in the input and in the slab, and the phases of the slab."""
-    size, _, kernel, stride, dilation, _ = _three_axes(problem)
+    size, _, kernel, stride, dilation, _ = three_axes(problem)
     taps = np.arange(kernel[2]) * dilation[2]
     phases, phase_of = np.unique(taps % stride[2], return_inverse=True)
     c, z, r = np.ogrid[: layout.group_inputs * layout.parts, : kernel[0], : kernel[1]]
@@ -348,18 +391,39 @@ def _sweep_of(problem: Problem) -> tuple[Layout, tuple[NDArray[np.int64], ...]]:
     return layout, _tables(problem, layout)
 
 
-def _three_axes(problem: Problem) -> tuple[tuple[int, ...], ...]:
-    """size, output size, kernel, stride, dilation and padding before, with missing axes of 1."""
-    ones = (1,) * (3 - problem.rank)
-    before = tuple(pair[0] for pair in problem.pads)
-    return (
-        ones + problem.size,
-        ones + problem.output_size,
-        ones + problem.kernel,
-        ones + problem.stride,
-        ones + problem.dilation,
-        (0,) * len(ones) + before,
+class Axes(NamedTuple):
+    """A problem's axes as depth, rows and columns; missing ones have size 1."""
+
+    size: tuple[int, ...]
+    out: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+
+
+@functools.lru_cache(maxsize=1024)
+def three_axes(problem: Problem) -> Axes:
+    """The axes of `problem`; one on which nothing is summed is joined to the one before it."""
+    joined: list[tuple[int, ...]] = []
+    befores = tuple(pair[0] for pair in problem.pads)
+    fields = (
+        problem.size,
+        problem.output_size,
+        problem.kernel,
+        problem.stride,
+        problem.dilation,
+        befores,
     )
+    for axis, values in enumerate(zip(*fields, strict=True)):
+        n, _, kernel, stride, _, _ = values
+        if joined and kernel == stride == joined[-1][3] == 1 and problem.pads[axis] == (0, 0):
+            size, out, kernel, stride, dilation, before = joined[-1]
+            joined[-1] = (size * n, out * n, kernel, stride, dilation * n, before * n)
+        else:
+            joined.append(values)
+    missing = [(1, 1, 1, 1, 1, 0)] * (3 - len(joined))
+    return Axes(*zip(*missing, *joined, strict=True))
 
 
 register(Direct())

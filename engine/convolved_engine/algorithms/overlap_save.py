@@ -38,6 +38,8 @@ from .direct import Direct, kernel_for_correlation
 __all__ = ["OverlapSave"]
 
 _BATCH_BYTES = 192 << 10
+# As many input channels are mixed by plain products; matrices that small cost more in transposing.
+_FEW_INPUTS = 4
 
 
 class OverlapSave(Algorithm):
@@ -174,7 +176,7 @@ class _OverlapSave(Runnable):
                 )
         spectra /= math.prod(self._block)
         spectra = spectra.reshape(problem.groups, problem.group_outputs, problem.group_inputs, bins)
-        if problem.group_inputs > 1:
+        if problem.group_inputs > _FEW_INPUTS:
             # (groups, bins, outputs, inputs): one matrix for each frequency.
             return np.ascontiguousarray(spectra.transpose(0, 3, 1, 2))
         return spectra
@@ -307,35 +309,38 @@ class _OverlapSave(Runnable):
         """Fill samples (channels, batch, *block) with the receptive fields of the blocks."""
         view = inputs[(slice(None), *(slice(a.start, None, a.dilation) for a in phase))]
         begins = [a.offset + f * a.v_step for a, f in zip(phase, firsts, strict=True)]
-        hop = self._kept[-1] * phase[-1].v_step
-        ends = [b + n for b, n in zip(begins, self._span, strict=True)]
-        ends[-1] += (self._batch - 1) * hop
-        channels = len(inputs)
-        if self._span != self._block:
+        channels, last, span = len(inputs), phase[-1], self._span[-1]
+        inside: list[slice] = []
+        within: list[slice] = []
+        for axis, begin in zip(phase[:-1], begins[:-1], strict=True):
+            low, high = _clip(begin, self._span[len(inside)], axis.length)
+            inside.append(slice(low, high))
+            within.append(slice(low - begin, high - begin))
+        lines = view[(slice(None), *inside)]
+        # Blocks from low on and before high lie inside the signal on the last axis.
+        begin, hop = begins[-1], self._kept[-1] * last.v_step
+        low = min(self._batch, max(0, -(begin // hop)))
+        high = min(self._batch, max(low, (last.length - span - begin) // hop + 1))
+        if (
+            high - low < self._batch
+            or lines.shape[1:-1] != self._block[:-1]
+            or span < self._block[-1]
+        ):
             samples[:channels] = 0
-        if all(b >= 0 and e <= a.length for a, b, e in zip(phase, begins, ends, strict=True)):
-            field = view[(slice(None), *(slice(b, e) for b, e in zip(begins, ends, strict=True)))]
-            strides = field.strides
+        if high > low:
+            field = lines[..., begin + low * hop :]
             blocks = as_strided(
                 field,
-                (channels, self._batch, *self._span),
-                (strides[0], hop * strides[-1], *strides[1:]),
+                (channels, high - low, *lines.shape[1:-1], span),
+                (field.strides[0], hop * field.strides[-1], *field.strides[1:]),
                 writeable=False,
             )
-            read = samples[(slice(channels), slice(None), *map(slice, self._span))]
-            np.copyto(read, blocks)
-            return
-        samples[:channels] = 0
-        for number in range(self._batch):
-            inside: list[slice] = [slice(None)]
-            within: list[slice | int] = [slice(channels), number]
-            for axis, (each, begin) in enumerate(zip(phase, begins, strict=True)):
-                begin += number * hop if axis == len(phase) - 1 else 0
-                low = max(begin, 0)
-                high = max(low, min(begin + self._span[axis], each.length))
-                inside.append(slice(low, high))
-                within.append(slice(low - begin, high - begin))
-            samples[tuple(within)] = view[tuple(inside)]
+            samples[(slice(channels), slice(low, high), *within, slice(span))] = blocks
+        for number in (*range(low), *range(high, self._batch)):
+            start = begin + number * hop
+            first, end = _clip(start, span, last.length)
+            place = (slice(channels), number, *within, slice(first - start, end - start))
+            samples[place] = lines[..., first:end]
 
     def _mix(self, space: transforms.Workspace, groups: slice) -> None:
         """Products of spectra, summed over the input channels of each group."""
@@ -343,8 +348,20 @@ class _OverlapSave(Runnable):
         inputs, outputs, batch = problem.group_inputs, problem.group_outputs, self._batch
         spectra = space.spectra.reshape(self._together, inputs, batch, -1)[:count]
         products = space.products.reshape(self._together, outputs, batch, -1)[:count]
-        if inputs == 1:
-            np.multiply(spectra, self._spectra[groups], out=products)
+        if inputs <= _FEW_INPUTS:
+            kernels = self._spectra[groups]
+            if inputs == 1:
+                np.multiply(spectra, kernels, out=products)
+                return
+            # Products may be where the spectra are.
+            total = pool.scratch(products.size, products.dtype, "sum").reshape(products.shape)
+            each = pool.scratch(products.size, products.dtype, "term").reshape(products.shape)
+            np.multiply(spectra[:, :1], kernels[:, :, 0, None], out=total)
+            for channel in range(1, inputs):
+                one = spectra[:, channel : channel + 1]
+                np.multiply(one, kernels[:, :, channel, None], out=each)
+                total += each
+            products[...] = total
             return
         by_bin = np.ascontiguousarray(spectra.transpose(0, 3, 1, 2))
         products[...] = np.matmul(self._spectra[groups], by_bin).transpose(0, 2, 3, 1)
@@ -358,24 +375,39 @@ class _OverlapSave(Runnable):
         firsts: tuple[int, ...],
     ) -> None:
         """Write what is kept of results (channels, batch, *block) to its places."""
-        for number in range(self._batch):
-            source: list[slice] = []
-            target: list[slice] = []
-            for axis, (each, first) in enumerate(zip(phase, firsts, strict=True)):
-                kept = self._kept[axis]
-                first += number * kept if axis == len(phase) - 1 else 0
-                count = min(kept, each.count - first)
-                if count < 1:
-                    return
-                begin = each.j0 + first * each.j_step
-                source.append(slice(0, (count - 1) * each.v_step + 1, each.v_step))
-                target.append(slice(begin, begin + (count - 1) * each.j_step + 1, each.j_step))
-            values = results[:, number][(slice(None), *source)]
-            place = targets[(slice(None), *target)]
-            if bias is None:
-                place[...] = values
-            else:
-                np.add(values, bias.reshape(-1, *(1,) * len(phase)), out=place)
+        source: list[slice] = []
+        target: list[slice] = []
+        for axis, kept, first in zip(phase[:-1], self._kept[:-1], firsts[:-1], strict=True):
+            count = min(kept, axis.count - first)
+            source.append(slice(0, (count - 1) * axis.v_step + 1, axis.v_step))
+            begin = axis.j0 + first * axis.j_step
+            target.append(slice(begin, begin + (count - 1) * axis.j_step + 1, axis.j_step))
+        last, kept = phase[-1], self._kept[-1]
+        left = last.count - firsts[-1]
+        begin = last.j0 + firsts[-1] * last.j_step
+        lines = targets[(slice(None), *target, slice(begin, None, last.j_step))]
+        if bias is not None:
+            results += bias.reshape(-1, *(1,) * (1 + len(phase)))
+        whole = min(self._batch, left // kept)
+        if whole:
+            blocks = as_strided(
+                lines,
+                (len(lines), whole, *lines.shape[1:-1], kept),
+                (lines.strides[0], kept * lines.strides[-1], *lines.strides[1:]),
+            )
+            end = (kept - 1) * last.v_step + 1
+            blocks[...] = results[(slice(None), slice(whole), *source, slice(0, end, last.v_step))]
+        rest = left - whole * kept
+        if whole < self._batch and rest > 0:
+            end = (rest - 1) * last.v_step + 1
+            block = results[:, whole]
+            lines[..., whole * kept :] = block[(slice(None), *source, slice(0, end, last.v_step))]
+
+
+def _clip(begin: int, span: int, length: int) -> tuple[int, int]:
+    """The part of begin .. begin + span that lies in 0 .. length; maybe empty."""
+    low = min(max(begin, 0), length)
+    return low, max(low, min(begin + span, length))
 
 
 def _lengths(parameters: Parameters) -> tuple[int, ...]:
@@ -437,7 +469,7 @@ def _time(
     phases: list[int],
 ) -> tuple[float, int, int]:
     real = problem.dtype.itemsize // (2 if problem.is_complex else 1)
-    scale = real / 4 * (2.2 if problem.is_complex else 1)
+    scale = real / 4 * (1.6 if problem.is_complex else 1)
     points = math.prod(block)
     blocks = problem.batch * problem.groups
     last = 1
@@ -453,14 +485,20 @@ def _time(
     spill = 1.6 if 2 * held * batch * together > machine.cache_bytes else 1.0
     transform = scale * spill * points * math.log2(points) / machine.fft_rate
     pairs = problem.group_inputs * problem.group_outputs
-    mixing = scale * points * pairs * (1.2 if problem.group_inputs > 1 else 1.0) / 4e9
+    bins = points if problem.is_complex else points / 2
     copies = 2 * problem.dtype.itemsize * points * rows / machine.copy_rate
-    if problem.group_inputs > 1:
+    if problem.group_inputs == 1:
+        mixing = bins * pairs / machine.product_rate
+    elif problem.group_inputs <= _FEW_INPUTS:
+        mixing = 2 * bins * pairs / machine.product_rate
+    else:
+        mixing = bins * (pairs / machine.mixing_rate + machine.matrix_seconds / batch)
         copies *= 3
+    mixing *= real / 4
     one = rows * transform + mixing + copies
     items = blocks / (batch * together)
     padded = math.ceil(last / batch) * batch / last
-    total = blocks * padded * one + items * (machine.chunk_seconds + 20e-6)
+    total = blocks * padded * one + items * machine.fft_chunk_seconds
     spectra = problem.groups * pairs * (transform + copies / rows)
     helping = max(1, min(machine.threads, int(items)))
     return 4 * machine.call_seconds + spectra + total / helping, batch, together

@@ -40,6 +40,7 @@ class Layout(NamedTuple):
     slab_size: int
     scratch_size: int
     vectors: int
+    flat: bool
     terms: int
     run: int
 

@@ -4,7 +4,9 @@ One block is up to `block_rows` output rows of up to `block_columns` outputs, of
 channels of one group. Where its receptive field lies inside the input, the tiles read the input
 itself; elsewhere (at padded edges, with a stride along the row, with complex samples) the field
 is first copied into a slab: padded by zeros, one segment for each phase of the stride, real and
-imaginary parts apart. A complex convolution is a real one of twice the channels.
+imaginary parts apart. A complex convolution is a real one of twice the channels. Rows much
+shorter than a tile are swept as one long row through a flat slab; what is computed between two
+rows is thrown away.
 
 The terms of long sums are taken in runs, so that the weights of a run and the inputs of a tile
 stay in the first-level cache; an accumulator waits in the output meanwhile, which loses no bits.
@@ -40,8 +42,11 @@ def _fill_slab(
                     line = base + channel * volume + (z * g.in_rows + r) * g.in_columns
                     for phase in phases:
                         begin = c0 + phase
-                        low = max(0, -(begin // g.column_stride))
-                        high = -((begin - g.in_columns) // g.column_stride)
+                        low, high = -begin, g.in_columns - begin
+                        if g.column_stride > 1:
+                            low = -(begin // g.column_stride)
+                            high = -((begin - g.in_columns) // g.column_stride)
+                        low = max(0, low)
                         low, high = min(low, n), max(min(low, n), min(high, n))
                         if outside:
                             low = high = n
@@ -61,12 +66,14 @@ def _fill_slab(
 
 
 @kernel
-def _empty_scratch(scratch: Any, y: Any, g: Any, base: int, rows: int, n: int, pitch: int) -> None:
+def _empty_scratch(
+    scratch: Any, y: Any, g: Any, base: int, rows: int, n: int, channel_pitch: int, pitch: int
+) -> None:
     volume = g.out_depth * g.out_rows * g.out_columns
     for out_row in range(g.group_rows):
         channel, part = out_row // g.parts, out_row % g.parts
         for row in range(rows):
-            source = (out_row * rows + row) * pitch
+            source = out_row * channel_pitch + row * pitch
             target = (base + channel * volume + row * g.out_columns) * g.parts + part
             for j in range(n):
                 y[target + j * g.parts] = scratch[source + j]
@@ -117,9 +124,10 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
             y_base += (depth * g.out_rows + i0) * g.out_columns + j0
             row_span = (lines - 1) * g.row_stride + g.row_reach + 1
 
-            straight = g.parts == 1 and n >= width
-            whole_tiles = n // width if straight else -(-n // width)
-            tiles = -(-n // width)
+            straight = g.parts == 1 and n >= width and not g.flat
+            length = (lines - 1) * g.segment + n if g.flat else n
+            tiles = -(-length // width)
+            whole_tiles = n // width if straight else tiles
             inside = (
                 straight
                 and g.column_stride == 1
@@ -138,14 +146,16 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
                 source, offsets = slab, packed
                 s_base = 0
                 s_row = g.row_stride * phases.size * g.segment
-                needed = tiles * width + g.column_reach // g.column_stride
+                needed = n if g.flat else tiles * width
+                needed += g.column_reach // g.column_stride
                 _fill_slab(x, slab, phases, g, x_base, z0, r0, c0, row_span, needed)
             if straight:
                 target = y
                 t_base, t_channel, t_row = y_base, out_volume, g.out_columns
             else:
                 target = scratch
-                t_base, t_channel, t_row = 0, lines * tiles * width, tiles * width
+                t_row = g.segment if g.flat else tiles * width
+                t_base, t_channel = 0, tiles * width if g.flat else lines * t_row
 
             # A run resumes what the one before left in the output. Tiles and row blocks that
             # overlap others must not resume, so they come last, with all their terms at once.
@@ -158,7 +168,7 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
                         tile0, tile1, block1 = whole_tiles, tiles, row_blocks
                     else:
                         block0, block1 = whole_rows, row_blocks
-                for line in range(lines):
+                for line in range(1 if g.flat else lines):
                     for tile in range(tile0, tile1):
                         j = tile * width
                         if straight:
@@ -184,6 +194,6 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
                                 lanes,
                             )
             if not straight:
-                _empty_scratch(scratch, y, g, y_base, lines, n, tiles * width)
+                _empty_scratch(scratch, y, g, y_base, lines, n, t_channel, t_row)
 
     return compute
