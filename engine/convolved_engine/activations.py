@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from convolved_vocabulary import Activation
+
+from .special import logistic, normal_distribution
 
 __all__ = ["activate", "error_bound", "gain", "slope"]
 
@@ -50,7 +51,7 @@ def _activate(layer: Activation, x: NDArray[Any]) -> Any:
         case "elu":
             return np.where(x > 0, x, parameter * np.expm1(x))
         case "sigmoid":
-            return special.expit(x)
+            return logistic(x)
         case "tanh":
             return np.tanh(x)
         case "softplus":
@@ -59,7 +60,7 @@ def _activate(layer: Activation, x: NDArray[Any]) -> Any:
         case _ if layer.approximation == "tanh":
             return x * x.dtype.type(0.5) * (1 + np.tanh(_inner(x)))
         case _:
-            return x * special.ndtr(x)
+            return x * normal_distribution(x)
 
 
 def slope(layer: Activation, x: NDArray[Any]) -> NDArray[Any]:
@@ -82,18 +83,18 @@ def _slope(layer: Activation, x: NDArray[Any]) -> Any:
         case "elu":
             return np.where(x > 0, x.dtype.type(1), parameter * np.exp(x))
         case "sigmoid":
-            return special.expit(x) * special.expit(-x)
+            return logistic(x) * logistic(-x)
         case "tanh":
             found = np.tanh(x)
             return 1 - found * found
         case "softplus":
-            return special.expit(parameter * x)
+            return logistic(parameter * x)
         case _ if layer.approximation == "tanh":
             found = np.tanh(_inner(x))
             steep = _ROOT * (1 + 3 * _CUBE * x * x)
             return 0.5 * (1 + found) + 0.5 * x * (1 - found * found) * steep
         case _:
-            return special.ndtr(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+            return normal_distribution(x) + x * np.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
 def _inner(x: NDArray[Any]) -> NDArray[Any]:
