@@ -5,17 +5,12 @@ Each is a function of one sample, and its bits depend on that sample alone.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .kernels.compile import kernel
-
 __all__ = ["logistic", "normal_distribution"]
-
-_ROOT_HALF = math.sqrt(0.5)
 
 
 def logistic(x: NDArray[Any]) -> NDArray[Any]:
@@ -36,13 +31,8 @@ def normal_distribution(x: NDArray[Any]) -> NDArray[Any]:
     >>> normal_distribution(np.array([-np.inf, 0.0, np.inf]))
     array([0. , 0.5, 1. ])
     """
+    from .kernels.normal import distribution
+
     found = np.empty_like(x, order="C")
-    _normal(np.ascontiguousarray(x).reshape(-1), found.reshape(-1))
+    distribution(np.ascontiguousarray(x).reshape(-1), found.reshape(-1))
     return found
-
-
-@kernel
-def _normal(x: Any, found: Any) -> None:
-    """Fill `found` from x, both of one axis."""
-    for i in range(x.size):
-        found[i] = 0.5 * math.erfc(-x[i] * _ROOT_HALF)
