@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -93,22 +93,25 @@ class Problem:
         accuracy: Accuracy = "fast",
         has_bias: bool = False,
     ) -> Problem:
-        """The problem of an input of `shape` and a weight of `weight_shape`, both complete."""
+        """The problem of an input of `shape` and a weight of `weight_shape`, both complete.
+
+        Equal arguments give the same object, so that its hash is computed once.
+        """
         rank = len(weight_shape) - 2
-        return cls(
-            batch=shape[0],
-            groups=groups,
-            in_channels=shape[1],
-            out_channels=weight_shape[0],
-            size=shape[2:],
-            kernel=weight_shape[2:],
-            stride=stride or (1,) * rank,
-            dilation=dilation or (1,) * rank,
-            pads=pads or ((0, 0),) * rank,
-            dtype=np.dtype(dtype),
-            flip=flip,
-            accuracy=accuracy,
-            has_bias=has_bias,
+        return _known(
+            shape[0],
+            groups,
+            shape[1],
+            weight_shape[0],
+            shape[2:],
+            weight_shape[2:],
+            stride or (1,) * rank,
+            dilation or (1,) * rank,
+            pads or ((0, 0),) * rank,
+            np.dtype(dtype),
+            flip,
+            accuracy,
+            has_bias,
         )
 
     @cached_property
@@ -229,3 +232,8 @@ class Problem:
             words.append("zeros " + ", ".join(f"{a}+{b}" for a, b in self.pads))
         words.append(self.dtype.name)
         return " ".join(words)
+
+
+@lru_cache(maxsize=4096)
+def _known(*fields: Any) -> Problem:
+    return Problem(*fields)

@@ -32,6 +32,7 @@ _BLOCK_MULTIPLY_ADDS = 40_000_000
 _BLOCK_OUTPUTS = 8192
 _BLOCK_BYTES = 256 << 10
 _RUN_BYTES = 24 << 10
+_REVERSED = (slice(None, None, -1),) * 3
 
 
 class Direct(Algorithm):
@@ -201,7 +202,9 @@ def real_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 def kernel_for_correlation(problem: Problem, weight: NDArray[Any]) -> NDArray[Any]:
     """The weight in the problem's dtype, reversed if the problem flips it."""
     weight = np.asarray(weight, problem.dtype)
-    return np.flip(weight, tuple(range(2, weight.ndim))) if problem.flip else weight
+    return (
+        weight[(slice(None), slice(None), *_REVERSED[: problem.rank])] if problem.flip else weight
+    )
 
 
 def real_rows(problem: Problem, weight: NDArray[Any]) -> NDArray[Any]:
@@ -270,6 +273,7 @@ class _Tile(NamedTuple):
     """Outputs computed for one row of output, thrown away ones included."""
 
 
+@functools.lru_cache(maxsize=1024)
 def _tile(problem: Problem) -> _Tile:
     group_rows = problem.group_outputs * (2 if problem.is_complex else 1)
     registers = 16 if vector_bytes() == 32 else 32
