@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from convolved.channel import checked_timeout
 from convolved.embedded import EmbeddedServer
 from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
 from convolved.session.calls import AnyFilter, Session
@@ -69,15 +70,13 @@ class Client:
         """Start a server as a child process, which ends with the client, and connect to it.
 
         Raises:
+            InvalidArgument: if the timeout is none.
             MissingExtra: if the server is not installed.
             Unavailable: if it does not come to serve.
         """
+        checked_timeout(timeout)
         server = EmbeddedServer()
-        try:
-            client = cls(server.address, timeout=timeout, progress=progress)
-        except BaseException:
-            server.close()
-            raise
+        client = cls(server.address, timeout=timeout, progress=progress)
         client._server = server
         return client
 

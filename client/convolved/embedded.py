@@ -43,7 +43,7 @@ class EmbeddedServer:
     def __init__(self) -> None:
         if importlib.util.find_spec("convolved_server") is None:
             raise MissingExtra("an embedded server", "server")
-        folder = _short_folder()
+        folder = socket_folder()
         log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `_end`
         process = subprocess.Popen(
             [
@@ -68,11 +68,11 @@ class EmbeddedServer:
 
 @contextmanager
 def embedded_server() -> Iterator[str]:
-    """Run a server as a child process; gives its address.
+    """Run a server as a child process; gives its address, which any number of clients take.
 
-    >>> with embedded_server() as address:
-    ...     print(address.partition(":")[0])
-    unix
+    Raises:
+        MissingExtra: if the server is not installed.
+        Unavailable: if it does not come to serve.
     """
     server = EmbeddedServer()
     try:
@@ -81,7 +81,7 @@ def embedded_server() -> Iterator[str]:
         server.close()
 
 
-def _short_folder() -> Path:
+def socket_folder() -> Path:
     """A new folder whose sockets have paths that the system takes."""
     folder = Path(tempfile.mkdtemp(prefix="convolved-"))
     if len(os.fsencode(folder)) <= _LONGEST_SOCKET_PATH - len("/socket"):

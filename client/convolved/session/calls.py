@@ -39,6 +39,7 @@ from convolved_vocabulary import (
     layout_of,
     translate,
 )
+from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import checked_dtype
 from convolved_vocabulary.layers.conv import Padding
 
@@ -157,23 +158,25 @@ class Session:
         layout = layout_of(tuple(shape), source.filter, "shape")
         options = Options(accuracy=accuracy, algorithm=algorithm)
         signal = checked_dtype("dtype", dtype)
+        samples = 0 if block is None else integer("block", block, 1)
+        if source.has_weights:
+            source.filter.output_dtype(signal)
         if source.inline_bytes > ROOM:
             source = Source.registered((yield from register(source.filter)))
-        whole = block is None
         request = pb.PlanConvolutionRequest(
             filter=source.message(),
             input=pb.Tensor(
-                data_type=data_type(signal), shape=layout.shape if whole else layout.shape[1:]
+                data_type=data_type(signal), shape=layout.shape[1:] if samples else layout.shape
             ),
             options=encode_options(options),
-            block_samples=block or 0,
+            block_samples=samples,
         )
 
         def once() -> Steps[Plan]:
             return decode_plan((yield Unary(PLAN_CONVOLUTION, request)))
 
         found = yield from registering(source, once)
-        return found if whole else replace(found, output_shape=(1, *found.output_shape))
+        return replace(found, output_shape=(1, *found.output_shape)) if samples else found
 
     def register(
         self,

@@ -16,8 +16,7 @@ from convolved.wire.framing import OutputFrame, Payload
 from convolved.wire.limits import BLOCK_BYTES
 from convolved.wire.reasons import TooLarge
 from convolved.wire.tensors import array_of, little_endian
-from convolved_vocabulary import Filter, Internal, Layout, arrange, layout_of
-from convolved_vocabulary.dtypes import checked_dtype
+from convolved_vocabulary import DTYPES, Filter, Internal, Layout, arrange, layout_of
 
 __all__ = ["block_length", "payload", "samples_of", "view_of"]
 
@@ -32,9 +31,12 @@ def view_of(
     Raises:
         InvalidArgument: as `arrange` does.
     """
-    if not isinstance(x, np.ndarray) or isinstance(x, np.ma.MaskedArray):
+    if (
+        not isinstance(x, np.ndarray)
+        or isinstance(x, np.ma.MaskedArray)
+        or x.dtype.newbyteorder("=") not in DTYPES
+    ):
         return arrange(x, filter, sample_rate_hertz)
-    checked_dtype("x", x.dtype)
     filter.check_sample_rate(sample_rate_hertz)
     layout = layout_of(x.shape, filter)
     view = np.asarray(x)[(None,) * (len(layout.shape) - x.ndim)]
