@@ -148,6 +148,9 @@ def test_multiply_adds_are_those_of_a_direct_evaluation() -> None:
     assert conv.multiply_adds((4, 10)) == 8 * 4 * 3 * 2
     assert conv.multiply_adds((5, 4, 10)) == 5 * 8 * 4 * 3 * 2
     assert impulse_response(np.ones(3)).multiply_adds((2, 7, 10)) == 2 * 7 * 12 * 3
+    assert Filter(Affine([2.0]), per_channel=True).multiply_adds((3, 10)) == 3 * 10
+    middle = [Conv(np.ones((8, 1, 1))), Affine(np.ones(8)), Conv(np.ones((1, 8, 1)))]
+    assert Filter(middle, per_channel=True).multiply_adds((3, 10)) == 3 * 10 * (8 + 8 + 8)
     assert Filter([Activation("relu"), Pool("max", 2)]).multiply_adds((2, 10)) == 0
 
 
