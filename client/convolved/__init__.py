@@ -38,6 +38,8 @@ from convolved_vocabulary import (
     impulse_response,
 )
 
+from .async_client import AsyncClient
+from .async_stream import AsyncStream
 from .client import Client
 from .embedded import embedded_server
 from .registered import FilterInfo, Limits, RegisteredFilter, ServerInfo
@@ -46,6 +48,8 @@ from .stream import Stream
 __all__ = [
     "Activation",
     "Affine",
+    "AsyncClient",
+    "AsyncStream",
     "Cancelled",
     "Candidate",
     "Client",

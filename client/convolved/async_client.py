@@ -1,0 +1,226 @@
+"""The asyncio client: `Client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from convolved.async_stream import AsyncStream
+from convolved.async_transport import AsyncTransport
+from convolved.client import Client
+from convolved.documented import as_documented
+from convolved.embedded import EmbeddedServer
+from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
+from convolved.session.calls import AnyFilter, Session
+from convolved_vocabulary import Filter, Layer, Plan
+from convolved_vocabulary.layers.conv import Padding
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """A convolution service for asyncio: the methods of `Client`, awaited.
+
+    Nothing is connected before it is needed. It may be used from several tasks at once, and from
+    one event loop after another. Cancelling a task ends its work on the server. Use it as a
+    context manager, or `close` it.
+
+    Args:
+        target: `HOST:PORT` or `unix:PATH`.
+        token: sent with every call, for servers that demand one.
+        timeout: seconds that a call may take, a whole `apply` of a streamed signal and one push
+            of a stream counting as a call each; None for as long as the server is there.
+        progress: called with the output samples received and their total, while a signal that
+            does not fit one message goes through.
+
+    Raises:
+        InvalidArgument: if the target or the timeout is none.
+
+    >>> import asyncio
+    >>> import numpy as np
+    >>> async def main():
+    ...     async with await AsyncClient.embedded() as client:
+    ...         hall = await client.register(np.array([1.0, 0.5], np.float32))
+    ...         wet = await client.apply(np.ones(4, np.float32), hall)
+    ...         async with await client.stream(hall) as live:
+    ...             blocks = await live.push(np.ones(4, np.float32)), (await live.flush())[0]
+    ...             return wet, blocks
+    >>> wet, blocks = asyncio.run(main())
+    >>> wet
+    array([1. , 1.5, 1.5, 1.5, 0.5], dtype=float32)
+    >>> blocks
+    (array([1. , 1.5, 1.5, 1.5], dtype=float32), array([0.5], dtype=float32))
+    """
+
+    def __init__(
+        self,
+        target: str = "127.0.0.1:50051",
+        *,
+        token: str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        self._transport = AsyncTransport(target, token, timeout)
+        self._session = Session(progress)
+        self._server: EmbeddedServer | None = None
+
+    @classmethod
+    async def embedded(
+        cls,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # of the client's later calls
+        progress: Callable[[int, int], object] | None = None,
+    ) -> AsyncClient:
+        """Start a server as a child process, which ends with the client, and connect to it.
+
+        Raises:
+            MissingExtra: if the server is not installed.
+            Unavailable: if it does not come to serve.
+        """
+        server = await asyncio.to_thread(EmbeddedServer)
+        try:
+            client = cls(server.address, timeout=timeout, progress=progress)
+        except BaseException:
+            await asyncio.to_thread(server.close)
+            raise
+        client._server = server
+        return client
+
+    @property
+    def target(self) -> str:
+        """The address of the server."""
+        return self._transport.target
+
+    @as_documented(Client.convolve)
+    async def convolve(
+        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
+    ) -> NDArray[Any]:
+        """Convolve two arrays, as `scipy.signal.convolve` does."""
+        return await self._transport.run(self._session.convolve(in1, in2, mode, method))
+
+    @as_documented(Client.correlate)
+    async def correlate(
+        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
+    ) -> NDArray[Any]:
+        """Cross-correlate two arrays, as `scipy.signal.correlate` does."""
+        return await self._transport.run(self._session.correlate(in1, in2, mode, method))
+
+    @as_documented(Client.conv)
+    async def conv(
+        self,
+        x: ArrayLike,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
+        stride: int | Sequence[int] = 1,
+        padding: Padding = 0,
+        dilation: int | Sequence[int] = 1,
+        groups: int = 1,
+    ) -> NDArray[Any]:
+        """Cross-correlate channels, as PyTorch's `conv1d`, `conv2d` and `conv3d` do."""
+        steps = self._session.conv(x, weight, bias, stride, padding, dilation, groups)
+        return await self._transport.run(steps)
+
+    @as_documented(Client.apply)
+    async def apply(
+        self,
+        x: ArrayLike,
+        filter: AnyFilter,
+        *,
+        sample_rate_hertz: float | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> NDArray[Any]:
+        """Apply a filter to a signal of any length."""
+        steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
+        return await self._transport.run(steps)
+
+    @as_documented(Client.stream)
+    async def stream(
+        self,
+        filter: AnyFilter,
+        *,
+        channels: int = 1,
+        size: Sequence[int] = (),
+        dtype: DTypeLike = "float32",
+        block: int = 512,
+        sample_rate_hertz: float | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> AsyncStream:
+        """Open a stream: push blocks of a signal, get back what they fix."""
+        steps = self._session.stream(
+            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm
+        )
+        live, pipe = await self._transport.run(steps)
+        return AsyncStream(
+            self._transport, live, pipe, lambda: self._transport.run(self._session.open(live))
+        )
+
+    @as_documented(Client.plan)
+    async def plan(
+        self,
+        filter: AnyFilter,
+        shape: Sequence[int],
+        *,
+        dtype: DTypeLike = "float32",
+        block: int | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> Plan:
+        """Say how the server would apply a filter to a signal of `shape`, and why so."""
+        steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm)
+        return await self._transport.run(steps)
+
+    @as_documented(Client.register)
+    async def register(
+        self,
+        filter: Filter | Layer | RegisteredFilter | ArrayLike,
+        *,
+        spread: bool = False,
+        sample_rate_hertz: float | None = None,
+    ) -> RegisteredFilter:
+        """Let the server hold a filter of any size."""
+        return await self._transport.run(self._session.register(filter, spread, sample_rate_hertz))
+
+    @as_documented(Client.filters)
+    async def filters(self) -> list[FilterInfo]:
+        """Describe the filters that the server holds for this caller."""
+        return await self._transport.run(self._session.filters())
+
+    @as_documented(Client.get_filter)
+    async def get_filter(self, filter: RegisteredFilter | str) -> FilterInfo:
+        """Describe one filter by its handle or name."""
+        return await self._transport.run(self._session.get_filter(filter))
+
+    @as_documented(Client.delete_filter)
+    async def delete_filter(
+        self, filter: RegisteredFilter | str, *, allow_missing: bool = False
+    ) -> None:
+        """Let the server forget a filter."""
+        await self._transport.run(self._session.delete_filter(filter, allow_missing))
+
+    @as_documented(Client.info)
+    async def info(self) -> ServerInfo:
+        """Describe the server: version, abilities, limits."""
+        return await self._transport.run(self._session.info())
+
+    async def close(self) -> None:
+        """End its streams, the connection, and the server if it is embedded. May be repeated."""
+        await self._transport.close()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.close)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
