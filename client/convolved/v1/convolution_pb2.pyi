@@ -263,7 +263,9 @@ class _PoolKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PoolKind.Val
     POOL_KIND_UNSPECIFIED: _PoolKind.ValueType  # 0
     """Not stated. Refused."""
     POOL_KIND_MAX: _PoolKind.ValueType  # 1
-    """The greatest element; NaN if there is one. Padding never wins."""
+    """The greatest element; NaN if there is one. Padding never wins: where dilation leaves a window
+    nothing but padding, the result is minus infinity, or the least value of an integer type.
+    """
     POOL_KIND_AVERAGE: _PoolKind.ValueType  # 2
     """The mean. Floating and complex data only."""
 
@@ -273,7 +275,9 @@ class PoolKind(_PoolKind, metaclass=_PoolKindEnumTypeWrapper):
 POOL_KIND_UNSPECIFIED: PoolKind.ValueType  # 0
 """Not stated. Refused."""
 POOL_KIND_MAX: PoolKind.ValueType  # 1
-"""The greatest element; NaN if there is one. Padding never wins."""
+"""The greatest element; NaN if there is one. Padding never wins: where dilation leaves a window
+nothing but padding, the result is minus infinity, or the least value of an integer type.
+"""
 POOL_KIND_AVERAGE: PoolKind.ValueType  # 2
 """The mean. Floating and complex data only."""
 Global___PoolKind: _TypeAlias = PoolKind  # noqa: Y015
@@ -475,7 +479,7 @@ class Axis(_message.Message):
     @_builtins.property
     def pads(self) -> Global___Pads:
         """In numbers. In conv_transpose: how much is cut from the two ends of the output. In a pool: at
-        most floor(k / 2) on each side, k being the window's size.
+        most dilation * (k - 1) on each side, k being the window's size.
         """
 
     def __init__(

@@ -27,7 +27,8 @@ class Pool(Layer):
         size: the window along each axis; its length gives the rank, an int being rank 1.
         stride: defaults to the size.
         padding: an int, or an int or a (before, after) pair for each axis; less than the reach
-            of the window. It never wins a maximum.
+            of the window. It never wins a maximum; where dilation leaves a window nothing but
+            padding, that is minus infinity, or the least value of an integer dtype.
         dilation: distance between the samples of a window; for "max" alone.
         ceil_mode: also keep a last window that reaches beyond the padded input.
         count_include_pad: whether an average counts the padding.
