@@ -4,9 +4,8 @@ The matrix has a column for each output and a row for each term; it would be `ta
 input. Only a tile that fits in the second-level cache ever exists. A kernel of one tap needs no
 copy at all.
 
-Error bound: BLAS adds in an order of its own, for which the bound of `direct` holds as well
-(N. Higham, Accuracy and Stability of Numerical Algorithms, section 3.1: for any order). That order
-may follow the shape of the tile, hence no law of bits.
+BLAS adds in an order of its own. The error bound, derived in `convolved_engine.algorithms.weights`,
+holds for any; but the order may follow the shape of the tile, hence no law of bits.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
-from .direct import Direct, error_bound, kernel_for_correlation, real_rows
+from .direct import Direct
+from .weights import error_bound, kernel_for_correlation, real_rows
 
 __all__ = ["Im2col"]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["kernel", "revision"]
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -20,3 +22,13 @@ def kernel(function: Callable[..., Any]) -> Any:
     except RuntimeError:
         # No folder may be written, so that there is nowhere to keep compiled code.
         return numba.njit(nogil=True)(function)
+
+
+def revision(*modules: str) -> int:
+    """A number that changes with the source of other modules of this folder.
+
+    The cache on disk notices changes in a kernel's own module only. A closure that holds this
+    number is cached under it, and so compiled anew when a part that it includes has changed.
+    """
+    sources = (Path(__file__).with_name(f"{name}.py").read_bytes() for name in modules)
+    return zlib.crc32(b"".join(sources))

@@ -17,7 +17,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from .compile import kernel
+from .compile import kernel, revision
 from .tile import accumulate as _accumulate
 
 __all__ = ["sweep"]
@@ -83,6 +83,7 @@ def _empty_scratch(
 def sweep(rows: int, vectors: int, lanes: int) -> Any:
     """The kernel for tiles of that shape; each shape is compiled at its first call."""
     width = vectors * lanes
+    parts_revision = revision("tile", "layout")
 
     @kernel
     def compute(
@@ -99,6 +100,8 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
         first: int,
         last: int,
     ) -> None:
+        # Named here to be held by the closure.
+        _ = parts_revision
         in_volume = g.in_depth * g.in_rows * g.in_columns
         out_volume = g.out_depth * g.out_rows * g.out_columns
         across = -(-g.out_columns // g.block_columns)
