@@ -34,7 +34,7 @@ install_packages() {
     say "installing ${missing[*]}"
     apt-get update -qq || say "not every source of packages was reached"
     DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "${missing[@]}" \
-        >/dev/null
+        >"$work/apt.log" 2>&1 || { cat "$work/apt.log" >&2; fail "the packages are not installed"; }
 }
 
 # What the public slim image of Python is made of, too: Debian without documentation or Perl.
@@ -164,7 +164,7 @@ inside() {
     "$python" docker/outside.py "127.0.0.1:$port"
     "$python" docker/outside.py --until-drained "127.0.0.1:$port" >"$work/stream" &
     local stream=$!
-    until grep -q open "$work/stream" || ! kill -0 "$stream" 2>/dev/null; do sleep 0.1; done
+    until grep -qs open "$work/stream" || ! kill -0 "$stream" 2>/dev/null; do sleep 0.1; done
     stop served
     wait "$stream" || fail "a live stream has to be told of the draining"
     say "$(tail -n 1 "$work/stream")"
@@ -176,6 +176,7 @@ inside() {
 }
 
 if [[ ${1:-} == --inside ]]; then
+    SECONDS=$2
     inside
     exit
 fi
@@ -187,5 +188,5 @@ trap 'rm -rf "$work"' EXIT
 install_packages
 make_base
 # Mounts made in a namespace of their own are gone with it.
-unshare --mount --propagation private bash "$0" --inside
+unshare --mount --propagation private bash "$0" --inside "$SECONDS"
 say "passed"
