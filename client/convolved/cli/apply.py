@@ -1,0 +1,131 @@
+"""`convolved apply`: a file through a kernel into a file, with no more than blocks in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Server, Token
+
+__all__ = ["apply"]
+
+BLENDING = "Result"
+
+
+def apply(
+    in_: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="The signal: .wav, .flac, .ogg or .npy (channels, n)."),
+    ],
+    kernel: Annotated[
+        str,
+        typer.Argument(
+            metavar="KERNEL",
+            help="The impulse response, a file of the same kinds or .npy (out, in, n); or the "
+            "name filters/... of a filter that the server holds.",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="Where the result goes; the ending says as what. Replaced if there."
+        ),
+    ],
+    mix: Annotated[
+        float,
+        typer.Option(
+            "--mix",
+            metavar="0..1",
+            help="How much of the result is wet: 0 is the signal alone, 1 the convolution alone.",
+            rich_help_panel=BLENDING,
+        ),
+    ] = 1.0,
+    gain: Annotated[
+        float,
+        typer.Option(
+            "--gain", metavar="DECIBELS", help="Gain of the result.", rich_help_panel=BLENDING
+        ),
+    ] = 0.0,
+    normalize: Annotated[
+        bool,
+        typer.Option(
+            "--normalize",
+            help="Scale the result so that its peak is at -1 dBFS.",
+            rich_help_panel=BLENDING,
+        ),
+    ] = False,
+    subtype: Annotated[
+        str | None,
+        typer.Option(
+            "--subtype",
+            metavar="FORMAT",
+            help="Sample format, such as PCM_16, PCM_24 or FLOAT. By default FLOAT (float32) for "
+            ".wav, PCM_24 for .flac, VORBIS for .ogg.",
+            show_default=False,
+            rich_help_panel=BLENDING,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="PNG",
+            help="Draw waveforms and spectrograms, before and after.",
+            show_default=False,
+            rich_help_panel=BLENDING,
+        ),
+    ] = None,
+    rate: Rate = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing, unless something goes wrong.")
+    ] = False,
+    json_: Json = False,
+    accuracy: Accuracy = "fast",
+    algorithm: Algorithm = "auto",
+    server: Server = None,
+    token: Token = None,
+) -> None:
+    """Convolve a recording with an impulse response.
+
+    The channels of IN and KERNEL tell what is done:
+
+      IN       KERNEL
+      any      mono         each channel through the one response
+      mono     stereo       spread: mono to stereo
+      stereo   stereo       left with left, right with right
+      stereo   4 channels   true stereo: L to L, L to R, R to L, R to R
+      c        c channels   channel by channel
+
+    A kernel at another sample rate is resampled to that of the signal. Samples are never clipped: a
+    result too loud for its format is refused, unless --gain or --normalize make it fit. Files of
+    any length are streamed; OUT appears when it is complete.
+
+    [bold]Examples[/bold]
+
+      convolved apply voice.flac hall.wav wet.wav
+      convolved apply voice.flac hall.wav wet.flac --mix 0.3 --normalize
+      convolved apply take.wav hall.wav wet.wav --server conv:50051 --plot wet.png
+    """
+    from convolved.cli.job import Job
+    from convolved.cli.running import run
+
+    job = Job(
+        signal=in_,
+        kernel=kernel,
+        out=out,
+        mix=mix,
+        gain_decibels=gain,
+        normalize=normalize,
+        subtype=subtype,
+        plot=plot,
+        rate=rate,
+        accuracy=accuracy,
+        algorithm=algorithm,
+    )
+    report = run(job, server, token, quiet=quiet)
+    if json_:
+        from convolved.cli.reports import emit
+
+        emit(report)
