@@ -92,6 +92,7 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     (line(stride=b"\x02"), "stride: got b'\\x02'; want an integer of at least 1"),
     (line(stride=None), "stride: got None; want an integer of at least 1"),
     (line(stride=np.float64(2)), "stride: got 2.0; want an integer of at least 1"),
+    (line(stride=np.longdouble(2)), "stride: got 2.0; want an integer of at least 1"),
     (line(stride=np.int64(-3)), "stride: got -3; want an integer of at least 1"),
     (line(stride=np.array(0)), "stride: got 0; want an integer of at least 1"),
     (line(stride=2**40 + 1), "stride: got 1099511627777; want an integer of at most 2**40"),

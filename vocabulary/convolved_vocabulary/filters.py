@@ -209,12 +209,13 @@ class Filter:
         """Multiply-adds of a direct evaluation for a signal ([batch,] channels, *spatial)."""
         shapes = self.shapes(shape)
         examples = 1 if len(shapes[0]) == self.rank + 1 else shapes[0][0]
+        channels = shapes[0][-self.rank - 1]
         if self.per_channel:
-            examples *= shapes[0][-self.rank - 1]
+            examples, channels = examples * channels, 1
         total = 0
-        for layer, before, after in zip(self.layers, shapes, shapes[1:], strict=False):
-            channels = 1 if self.per_channel else before[-self.rank - 1]
+        for layer, after in zip(self.layers, shapes[1:], strict=True):
             total += layer.multiply_adds(channels, after[-self.rank :])
+            channels = layer.out_channels(channels)
         return examples * total
 
     def check_sample_rate(self, rate: float | None) -> None:
