@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
     out.print("\n[bold]A voice in a hall[/bold]")
     voice, hall = audio.read(VOICE), audio.read(HALL)
     tell("voice", f"{shown(VOICE)}: {samples(voice.samples)}")
-    tell("hall", f"{shown(HALL)}: {samples(hall.samples)}: how a room answers a click")
+    tell("hall", f"{shown(HALL)}: {samples(hall.samples)}; a click in a room")
 
     step("Start a server: a child process on a Unix socket")
     begun = time.perf_counter()
@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
         step("Register the hall as a filter, from mono to stereo")
         filter = impulse_response(hall.samples, spread=True, sample_rate_hertz=48_000)
         handle = client.register(filter)
-        tell("name", f"{handle.name[:24]}..., made from its content, so the same everywhere")
+        tell("name", f"{handle.name[:20]}..., made from its content: the same everywhere")
 
         step("Ask the server how it would do it, and why")
         plan = client.plan(handle, voice.samples.shape)
