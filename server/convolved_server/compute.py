@@ -1,8 +1,8 @@
 """Where work is done that is not waiting: on the event loop if tiny, else in a bounded pool.
 
 A hop to a thread and back costs more than many a small convolution. Work predicted to be tiny
-therefore runs where it stands, as long as the loop has not yet given much of this turn to such
-work; whoever comes after that takes the hop, and the loop stays prompt. Nothing here holds a lock
+therefore runs where it stands, as long as such work has not had more than its share of the loop's
+time; whoever comes after that takes the hop, and the loop stays prompt. Nothing here holds a lock
 while it computes.
 """
 
@@ -22,7 +22,9 @@ _T = TypeVar("_T")
 TINY_SECONDS = 200e-6
 """Work predicted to take less runs on the event loop."""
 
-_TURN_SECONDS = 1e-3
+# What tiny work may take of the loop: this much at a stretch, and this share in the long run.
+_STRETCH_SECONDS = 1e-3
+_SHARE = 0.5
 
 
 class Pool:
@@ -41,6 +43,7 @@ class Pool:
         self.working = 0
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"convolved-{name}")
         self._spent = 0.0
+        self._counted = 0.0
 
     async def run(
         self,
@@ -60,8 +63,12 @@ class Pool:
             predicted: seconds that it should take, None if unknown.
             stop: set when nobody wants the result any more.
         """
-        if predicted is not None and predicted < TINY_SECONDS and self._spent < _TURN_SECONDS:
-            return self._here(work)
+        if predicted is not None and predicted < TINY_SECONDS:
+            now = time.perf_counter()
+            self._spent = max(0.0, self._spent - _SHARE * (now - self._counted))
+            self._counted = now
+            if self._spent < _STRETCH_SECONDS:
+                return self._here(work)
         self.working += 1
         job = self._executor.submit(work)
         done = asyncio.wrap_future(job)
@@ -82,16 +89,12 @@ class Pool:
         return self.working == 0
 
     def _here(self, work: Callable[[], _T]) -> _T:
-        if not self._spent:
-            asyncio.get_running_loop().call_soon(self._next_turn)
-        begun = time.perf_counter()
         try:
             return work()
         finally:
-            self._spent += time.perf_counter() - begun
-
-    def _next_turn(self) -> None:
-        self._spent = 0.0
+            now = time.perf_counter()
+            self._spent += now - self._counted
+            self._counted = now
 
 
 async def _ended(job: Future[_T], done: asyncio.Future[_T]) -> None:

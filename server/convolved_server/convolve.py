@@ -15,7 +15,7 @@ from convolved.wire.tensors import encode_tensor
 from convolved_vocabulary import Filter, Plan
 
 from .calls import Call
-from .requests import Planning, Problem, read_convolve, read_plan
+from .requests import FIELDS, Planning, Problem, in_fields, read_convolve, read_plan
 from .resources import Resources
 
 __all__ = ["Convolver"]
@@ -99,33 +99,36 @@ def _find(shared: Resources, tenant: str, name: str) -> Filter:
 
 
 def _predicted(problem: Problem) -> Prediction:
-    plan = engine.plan(
-        problem.filter,
-        problem.signal.shape,
-        dtype=problem.signal.dtype,
-        accuracy=problem.options.accuracy,
-        algorithm=problem.options.algorithm,
-    )
+    with in_fields(FIELDS, "filter"):
+        plan = engine.plan(
+            problem.filter,
+            problem.signal.shape,
+            dtype=problem.signal.dtype,
+            accuracy=problem.options.accuracy,
+            algorithm=problem.options.algorithm,
+        )
     return Prediction(plan.predicted_seconds, plan.workspace_bytes, plan.algorithm)
 
 
 def _compute(problem: Problem, algorithm: str, stop: threading.Event) -> bytes:
-    found = engine.apply_arranged(
-        problem.signal, problem.filter, problem.options, cancelled=stop.is_set
-    )
+    with in_fields(FIELDS, "filter"):
+        found = engine.apply_arranged(
+            problem.signal, problem.filter, problem.options, cancelled=stop.is_set
+        )
     output = encode_tensor(found if problem.has_batch else found[0])
     return pb.ConvolveResponse(output=output, algorithm=algorithm).SerializeToString()
 
 
 def _plan(question: Planning, shared: Resources) -> bytes:
-    plan: Plan = engine.plan(
-        question.filter,
-        question.shape,
-        dtype=question.dtype,
-        block=question.block or None,
-        accuracy=question.options.accuracy,
-        algorithm=question.options.algorithm,
-    )
+    with in_fields(FIELDS, "filter"):
+        plan: Plan = engine.plan(
+            question.filter,
+            question.shape,
+            dtype=question.dtype,
+            block=question.block or None,
+            accuracy=question.options.accuracy,
+            algorithm=question.options.algorithm,
+        )
     if len(plan.output_shape) > len(question.shape):
         plan = replace(plan, output_shape=plan.output_shape[1:])
     return encode_plan(

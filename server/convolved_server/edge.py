@@ -36,6 +36,9 @@ __all__ = ["guarded"]
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
+# A read or a write that fails tells of a lost client a little before the cancellation does.
+_CANCELLED_WITHIN = 1.0
+
 _log = logger()
 
 
@@ -48,7 +51,14 @@ def guarded(
         call = Call(method, context)
         try:
             with calls.flight(call):
-                return await body(request, call)
+                try:
+                    return await body(request, call)
+                except grpc.aio.AbortError:
+                    raise
+                except grpc.aio.BaseError:
+                    # The connection is gone; gRPC is about to cancel this task.
+                    await asyncio.sleep(_CANCELLED_WITHIN)
+                    raise
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if call.ending is None or task is None:

@@ -29,6 +29,8 @@ __all__ = ["Incoming"]
 _LARGE_BYTES = 64 << 10
 _FIRST_MESSAGE = 1 << 3 | 2
 
+_CANCELLED_WITHIN = 0.05
+
 
 class Incoming:
     """The messages of one call, in order.
@@ -84,8 +86,12 @@ class Incoming:
             await asyncio.wait([self._reader])
         self._queue.clear()
 
-    async def take(self) -> Received | None:
+    async def take(self, *, last: bool = False) -> Received | None:
         """The next message; None when the client has closed its side.
+
+        Args:
+            last: whether that is expected. If not, it may be the first sign of a client that is
+                lost, and the cancellation that follows is waited for.
 
         Raises:
             InvalidArgument: if it cannot be parsed.
@@ -96,13 +102,17 @@ class Incoming:
                 if self._reader is None and not self._closed and self._failure is None:
                     found = await self._next()
                     self.arrived = self._loop.time()
-                    return found[0] if found else None
-                await self._something()
+                    if found is not None:
+                        return found[0]
+                else:
+                    await self._something()
             finally:
                 self.waiting_since = None
         if not self._queue:
             if self._failure is not None:
                 raise self._failure
+            if not last:
+                await asyncio.sleep(_CANCELLED_WITHIN)
             return None
         message, nbytes, self.arrived = self._queue.popleft()
         self._held -= nbytes

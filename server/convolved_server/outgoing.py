@@ -17,7 +17,7 @@ from .calls import Call
 __all__ = ["Outgoing"]
 
 # How long a stream that ends waits for the message that is being written.
-_LAST_WRITE_SECONDS = 1.0
+_LAST_WRITE_SECONDS = 0.3
 
 
 class Outgoing:

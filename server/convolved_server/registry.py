@@ -25,7 +25,7 @@ from .requests import check_bulk, parse_plain
 from .resources import Resources
 from .uploads import receive, told
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "page_that_fits"]
 
 _MOST_IN_A_PAGE = 1000
 _PAGE = 100
@@ -58,7 +58,7 @@ class Registry:
             nbytes = Assembler(announced).nbytes + first.ByteSize()
             with shared.admission.admit(nbytes), shared.store.room(nbytes):
                 tensors = await receive(incoming, announced)
-                extra = await incoming.take()
+                extra = await incoming.take(last=True)
                 if extra is not None:
                     with located("part"):
                         raise OutOfSequence(
@@ -84,7 +84,7 @@ class Registry:
                 )
         size = request.page_size or _PAGE
         names = self._resources.store.page(call.tenant, size, request.page_token)
-        return await self._resources.desk.run(partial(_page, names))
+        return await self._resources.desk.run(partial(page_that_fits, names))
 
     async def delete(self, raw: bytes, call: Call) -> bytes:
         """Answer a DeleteFilterRequest by a DeleteFilterResponse."""
@@ -118,7 +118,7 @@ def _decoded(
     return described(filter)
 
 
-def _page(found: tuple[list[StoredFilter], str]) -> bytes:
+def page_that_fits(found: tuple[list[StoredFilter], str]) -> bytes:
     """A page of descriptions that fits a message; what does not is left to the next page."""
     stored, token = found
     response = pb.ListFiltersResponse()

@@ -8,7 +8,9 @@ run in a thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -29,10 +31,12 @@ from convolved_vocabulary import Filter, InvalidArgument, Options, layout_of
 from .limits import Limits
 
 __all__ = [
+    "FIELDS",
     "Find",
     "Planning",
     "Problem",
     "check_bulk",
+    "in_fields",
     "parse",
     "parse_plain",
     "read_convolve",
@@ -45,6 +49,18 @@ _M = TypeVar("_M", bound=Message)
 
 Find = Callable[[str], Filter]
 """Gives the registered filter of a name."""
+
+FIELDS = {
+    "x": "input",
+    "shape": "input.shape",
+    "dtype": "input.data_type",
+    "block": "block_samples",
+    "accuracy": "options.accuracy",
+    "algorithm": "options.algorithm",
+    "output_dtype": "options.output_type",
+    "memory_limit_bytes": "options.memory_limit_bytes",
+}
+"""Where the arguments of the engine stand in the requests for whole arrays."""
 
 _MOST_AXES = 3
 
@@ -130,7 +146,8 @@ def read_convolve(raw: bytes, find: Find, limits: Limits) -> Problem:
     has_batch = _batch_of(signal.shape, filter, "input.shape")
     if not has_batch:
         signal = signal[None]
-    dtype = options.output_dtype or filter.output_dtype(signal.dtype)
+    with in_fields(FIELDS, "filter"):
+        dtype = options.output_dtype or filter.output_dtype(signal.dtype)
     nbytes = math.prod(filter.output_shape(signal.shape)) * dtype.itemsize
     if nbytes + MESSAGE_MARGIN > MESSAGE_BYTES:
         raise TooLarge(
@@ -200,6 +217,24 @@ def read_rate(value: float, path: str = "sample_rate_hertz") -> float | None:
         with located(path):
             raise InvalidArgument("sample_rate_hertz", value, "a positive number, or 0 if unstated")
     return value or None
+
+
+@contextmanager
+def in_fields(fields: Mapping[str, str], filter: str) -> Iterator[None]:
+    """Say in which field of a request an argument stands that the engine finds wrong.
+
+    Args:
+        fields: the field of each argument; an argument that is not there belongs to a layer.
+        filter: the field of the filter.
+    """
+    try:
+        yield
+    except InvalidArgument as error:
+        if "field" not in vars(error):
+            layer = re.match(r"layers\[\d+\]", error.argument)
+            inside = f"{filter}.inline.{layer.group()}" if layer else filter
+            vars(error)["field"] = fields.get(error.argument, inside)
+        raise
 
 
 def check_bulk(message: pb.Filter, path: str, limits: Limits) -> None:

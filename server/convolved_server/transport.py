@@ -38,6 +38,9 @@ def options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", MESSAGE_BYTES),
         # Else a second server would share the port in silence, and get half of the calls.
         ("grpc.so_reuseport", 0),
+        # Windows that grow by measured bandwidth grow without bound where a client does not read.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", 2 << 20),
         # Calls beyond a hidden limit are cut without a word; ours are refused with one.
         ("grpc.server.max_pending_requests", 100_000),
         ("grpc.server.max_pending_requests_hard_limit", 200_000),
@@ -61,8 +64,8 @@ def listen(server: grpc.aio.Server, address: str) -> str:
         _check_host(address)
     try:
         port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise InvalidArgument("listen", address, f"an address that is free ({error})") from None
+    except RuntimeError:
+        raise InvalidArgument("listen", address, "one of this machine that is free") from None
     return address if address.startswith("unix:") else f"{address.rpartition(':')[0]}:{port}"
 
 

@@ -54,7 +54,7 @@ class StreamCall:
 
     async def run(self) -> None:
         """Serve the stream to its end."""
-        self._call.on_drain = partial(self._leave, draining())
+        self._call.on_drain = lambda: self._leave(draining())
         lifetime = self._resources.limits.stream_lifetime
         timer = None
         if lifetime:
@@ -100,11 +100,13 @@ class StreamCall:
                 came = "the end of the stream" if message is None else f"a {told(message)}"
                 raise OutOfSequence("message", came, "a Block, or an End before the end")
         session.end(message)
-        tail = await self._resources.compute.run(session.flush)
+        compute = self._resources.compute
+        tail = await compute.run(session.flush, predicted=session.predict_flush())
+        send = self._outgoing.send if opening.live else self._outgoing.queue
         for output in session.tail(tail):
             await self._check()
-            await self._outgoing.queue(output)
-        await self._outgoing.queue(session.finished())
+            await send(output)
+        await send(session.finished())
         await self._outgoing.sent()
 
     async def _take(self) -> Received | pb.End | None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -23,7 +21,7 @@ from convolved.wire.reasons import OutOfSequence, TooLarge
 from convolved.wire.strict import refuse_unknown
 from convolved.wire.tensors import numpy_dtype
 from convolved_server.limits import Limits
-from convolved_server.requests import Find, check_bulk, read_rate, read_source
+from convolved_server.requests import FIELDS, Find, check_bulk, in_fields, read_rate, read_source
 from convolved_server.uploads import Received, told
 from convolved_vocabulary import Filter, InvalidArgument, Options, Unsupported
 from convolved_vocabulary.geometry import Sliding
@@ -31,23 +29,22 @@ from convolved_vocabulary.geometry import Sliding
 __all__ = ["Opening", "announced_in", "read_start"]
 
 _MOST_FRAME_AXES = 3
-_BUFFER_BYTES = 4 << 20
+_BUFFER_BYTES = 2 << 20
 _SMALLEST_BUFFER = 64 << 10
 _BUFFERED_BLOCKS = 16
 
-# Where the words of the engine stand in a Start.
+# Where the arguments of the engine stand in a Start.
 _FIELDS = {
-    "x": "frame_shape",
-    "channels": "frame_shape",
-    "size": "frame_shape",
-    "dtype": "data_type",
-    "total": "total_samples",
-    "block": "block_samples",
-    "input_offset": "output_offset",
-    "accuracy": "options.accuracy",
-    "algorithm": "options.algorithm",
-    "output_dtype": "options.output_type",
-    "memory_limit_bytes": "options.memory_limit_bytes",
+    argument: f"start.{field}"
+    for argument, field in {
+        **FIELDS,
+        "x": "frame_shape",
+        "channels": "frame_shape",
+        "size": "frame_shape",
+        "dtype": "data_type",
+        "total": "total_samples",
+        "input_offset": "output_offset",
+    }.items()
 }
 
 
@@ -143,7 +140,7 @@ class Opening:
         Raises:
             InvalidArgument: if the filter does not take such a signal.
         """
-        with _in_words_of_start():
+        with in_fields(_FIELDS, "start.filter"):
             stream = engine.open_stream(
                 self.filter,
                 channels=self.frame[0],
@@ -245,7 +242,7 @@ def no_swaps() -> Unsupported:
 
 
 def _check_size(opening: Opening, limits: Limits) -> None:
-    with _in_words_of_start():
+    with in_fields(_FIELDS, "start.filter"):
         limits.check_frame("input", opening.frame_bytes)
         limits.check_frame("output", opening.out_frame_bytes)
     if opening.total is None:
@@ -260,16 +257,3 @@ def _check_size(opening: Opening, limits: Limits) -> None:
             f"padding by wrap along time needs the whole signal of {nbytes:,} bytes at once; at "
             f"most {limits.whole_signal_bytes:,} are taken"
         )
-
-
-@contextmanager
-def _in_words_of_start() -> Iterator[None]:
-    """Say in which field of Start an argument stands that an error of the engine names."""
-    try:
-        yield
-    except InvalidArgument as error:
-        if "field" not in vars(error):
-            layer = re.match(r"layers\[\d+\]", error.argument)
-            name = f"filter.inline.{layer.group()}" if layer else _FIELDS.get(error.argument)
-            vars(error)["field"] = f"start.{name}" if name else "start"
-        raise

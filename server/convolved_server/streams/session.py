@@ -7,6 +7,7 @@ that it fixes.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -55,6 +56,10 @@ class Session:
         self._loaded: NDArray[Any] = np.empty((*opening.frame, 0), opening.dtype)
         self._open_push = False
         self._retain_from = opening.input_offset
+        self._live = opening.live
+        self._total = opening.total
+        self._frame_bytes = opening.frame_bytes
+        self._shape = (*opening.frame, -1)
         self._piece = max(1, BLOCK_BYTES // opening.out_frame_bytes)
         fixed = opening.rate * opening.out_frame_bytes
         self._step = max(1, int(_STEP_BYTES / fixed))
@@ -88,33 +93,35 @@ class Session:
             OutOfSequence: if its offset is not the end of the block before.
             InvalidArgument: if its length is wrong.
         """
-        opening = self._opening
         if block.offset != self.accepted:
             with located("block.offset"):
                 raise OutOfSequence("block.offset", block.offset, str(self.accepted))
         size = len(block.data)
-        samples, rest = divmod(size, opening.frame_bytes)
-        if rest or size > BLOCK_BYTES:
+        samples, rest = divmod(size, self._frame_bytes)
+        if size > BLOCK_BYTES:
+            with located("block.data"):
+                raise InvalidArgument("block.data", f"{size} bytes", f"at most {BLOCK_BYTES}")
+        if rest:
             with located("block.data"):
                 raise InvalidArgument(
                     "block.data",
                     f"{size} bytes",
-                    f"a multiple of {opening.frame_bytes}, the bytes of one sample, up to 1 MiB",
+                    f"a multiple of {self._frame_bytes}, the bytes of one sample",
                 )
-        ends_push = opening.live and self._open_push and not block.more
+        ends_push = self._live and self._open_push and not block.more
         if not samples and not ends_push:
             with located("block.data"):
                 raise InvalidArgument("block.data", "no samples", "at least one sample")
-        if opening.total is not None and self.accepted + samples > opening.total:
+        if self._total is not None and self.accepted + samples > self._total:
             with located("block.data"):
                 raise OutOfSequence(
                     "block.data",
                     f"samples up to {self.accepted + samples}",
-                    f"no more than the total_samples of Start, {opening.total}",
+                    f"no more than the total_samples of Start, {self._total}",
                 )
         self.accepted += samples
         self.blocks += 1
-        self._open_push = opening.live and block.more
+        self._open_push = self._live and block.more
         return samples
 
     def joins(self, block: BlockFrame) -> bool:
@@ -122,7 +129,7 @@ class Session:
 
         A push that is complete is not held up by one that is not.
         """
-        return not self._opening.live or self._open_push or not block.more
+        return not self._live or self._open_push or not block.more
 
     def steps(self, samples: int) -> int:
         """In how many steps that many samples are computed."""
@@ -132,10 +139,16 @@ class Session:
         """Seconds that a step should take, None if nothing is known."""
         return self._pace.predict(min(samples, self._step))
 
+    def predict_flush(self) -> float | None:
+        """Seconds that `flush` should take, None if nothing is known."""
+        opening = self._opening
+        left = opening.filter.time.output_length(self.accepted) - self.sent
+        return self._pace.predict(max(0, math.ceil(left / opening.rate)))
+
     def load(self, blocks: Sequence[BlockFrame]) -> None:
         """Take in blocks that were accepted; `advance` computes them step by step."""
-        opening = self._opening
-        arrays = [array_of(block.data, opening.dtype, (*opening.frame, -1)) for block in blocks]
+        dtype = self._opening.dtype
+        arrays = [array_of(block.data, dtype, self._shape) for block in blocks]
         joined = arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
         self._loaded = checked_bools(joined, "block", "x")
 
@@ -145,12 +158,22 @@ class Session:
         Returns:
             the Outputs, serialized.
         """
-        samples, self._loaded = self._loaded[..., : self._step], self._loaded[..., self._step :]
+        samples = self._loaded
+        length = samples.shape[-1]
+        if length > self._step:
+            self._loaded = samples[..., self._step :]
+            samples = samples[..., : self._step]
+            length = self._step
         begun = time.perf_counter()
         found = self._stream.push_arranged(samples)
         seconds = time.perf_counter() - begun
-        self._pace.measured(samples.shape[-1], seconds)
+        self._pace.measured(length, seconds)
         self.seconds += seconds
+        given = found.shape[-1]
+        if self._live and given <= self._piece:
+            # The common case, made short: one answer in one message.
+            self._retain_from = max(self._retain_from, self._stream.retain_from)
+            return [self._output(found, more=not answered)] if given or answered else []
         return list(self._outputs(found, answered))
 
     def flush(self) -> NDArray[Any]:
@@ -172,7 +195,7 @@ class Session:
         if end.total_samples != self.accepted:
             with located("end.total_samples"):
                 raise OutOfSequence("end.total_samples", end.total_samples, str(self.accepted))
-        total = self._opening.total
+        total = self._total
         if total is not None and total != self.accepted:
             with located("end.total_samples"):
                 raise OutOfSequence(
@@ -181,8 +204,7 @@ class Session:
 
     def tail(self, found: NDArray[Any]) -> Iterator[bytes]:
         """The Outputs of what `flush` gave, serialized one by one as they are asked for."""
-        if found.shape[-1]:
-            yield from self._outputs(found, answered=True)
+        yield from self._outputs(found, answered=True)
 
     def finished(self) -> bytes:
         """The last message.
@@ -206,24 +228,23 @@ class Session:
         return pb.StreamConvolveResponse(finished=message).SerializeToString()
 
     def _outputs(self, found: NDArray[Any], answered: bool) -> Iterator[bytes]:
-        live, length = self._opening.live, found.shape[-1]
+        length = found.shape[-1]
         retain_from = max(self._retain_from, self._stream.retain_from)
-        taken = self._stream.inputs
-        if not length and not (live and answered):
-            self._retain_from = retain_from
-            return
-        for begin in range(0, max(1, length), self._piece):
-            piece = np.ascontiguousarray(found[..., begin : begin + self._piece])
+        for begin in range(0, length, self._piece):
             last = begin + self._piece >= length
             if last:
                 # Only now does nothing that is still to come need the input before.
                 self._retain_from = retain_from
-            frame = OutputFrame(
-                offset=self.sent,
-                data=piece.data if piece.size else b"",
-                more=live and not (last and answered),
-                input_end=taken,
-                retain_from=self._retain_from,
-            )
-            self.sent += piece.shape[-1]
-            yield serialize(frame)
+            piece = found[..., begin : begin + self._piece]
+            yield self._output(piece, more=self._live and not (last and answered))
+
+    def _output(self, piece: NDArray[Any], more: bool) -> bytes:
+        frame = OutputFrame(
+            offset=self.sent,
+            data=np.ascontiguousarray(piece).data if piece.size else b"",
+            more=more,
+            input_end=self._stream.inputs,
+            retain_from=self._retain_from,
+        )
+        self.sent += piece.shape[-1]
+        return serialize(frame)

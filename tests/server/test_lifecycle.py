@@ -1,0 +1,224 @@
+"""A server's life: one line when it serves, health first when it stops, exit code 0."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from convolved.v1 import convolution_pb2 as pb
+from convolved.v1 import convolution_pb2_grpc as pb_grpc
+from convolved.wire.tensors import encode_tensor
+from convolved_server.transport import listen
+from convolved_vocabulary import InvalidArgument, impulse_response
+from tests.server.harness import (
+    PATIENCE,
+    Conversation,
+    Running,
+    block,
+    end,
+    failure,
+    inline,
+    serving,
+    start,
+    until,
+)
+from tests.server.process import COMMAND, process, serving_on
+from tests.server.slow import held_up
+
+FILTER = impulse_response(np.ones(2001, np.float32))
+X = np.ones((1, 500_000), np.float32)
+
+
+def health(channel: grpc.Channel) -> str:
+    stub: Any = health_pb2_grpc.HealthStub(channel)
+    answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
+    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+
+def ask(server: Running) -> Any:
+    request = pb.ConvolveRequest(filter=inline(FILTER), input=encode_tensor(X))
+    return server.stub.Convolve.future(request)
+
+
+def test_the_process_says_where_it_serves_and_ends_in_order_on_sigterm() -> None:
+    with process("--listen", "127.0.0.1:0") as found:
+        address = serving_on(found)
+        assert re.fullmatch(r"127\.0\.0\.1:[1-9]\d*", address)
+        with grpc.insecure_channel(address) as channel:
+            assert health(channel) == "SERVING"
+        found.send_signal(signal.SIGTERM)
+        out, log = found.communicate(timeout=PATIENCE)
+        assert found.returncode == 0
+        assert out == ""
+        assert '"event": "serving"' in log
+        assert '"event": "stopped"' in log
+        assert "Traceback" not in log
+
+
+def test_a_child_ends_when_its_standard_input_closes(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with process("--listen", f"unix:{path}", "--until-stdin-closes") as found:
+        assert serving_on(found) == f"unix:{path}"
+        with grpc.insecure_channel(f"unix:{path}") as channel:
+            stub: Any = pb_grpc.ConvolutionServiceStub(channel)
+            assert stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=5).version
+        found.communicate(timeout=PATIENCE)
+        assert found.returncode == 0
+    assert not path.exists()
+
+
+def test_a_taken_address_is_a_clear_error_and_exit_code_2(server: Running, tmp_path: Path) -> None:
+    taken = subprocess.run(
+        [*COMMAND, "--listen", server.address], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert taken.returncode == 2
+    assert f"error: listen: got {server.address}" in taken.stderr
+    assert taken.stdout == ""
+
+
+def test_bad_settings_are_exit_code_2() -> None:
+    bad = subprocess.run(
+        [*COMMAND, "--streams", "none"], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert bad.returncode == 2
+    assert bad.stderr.startswith("error: --streams: got 'none'")
+
+
+def test_settings_reach_the_process_by_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "convolved.toml"
+    path.write_text("streams = 5\nfilter_layers = 6\n", encoding="utf-8")
+    environment = os.environ | {
+        "CONVOLVED_CONFIG": str(path),
+        "CONVOLVED_FILTER_LAYERS": "7",
+        "CONVOLVED_LISTEN": "127.0.0.1:0",
+        "CONVOLVED_LOG_FORMAT": "text",
+        "CONVOLVED_STREEMS": "8",
+    }
+    with process(env=environment) as found:
+        with grpc.insecure_channel(serving_on(found)) as channel:
+            stub: Any = pb_grpc.ConvolutionServiceStub(channel)
+            limits = stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=5).limits
+        assert (limits.streams, limits.filter_layers) == (5, 7)
+        found.send_signal(signal.SIGINT)
+        _, log = found.communicate(timeout=PATIENCE)
+        assert found.returncode == 0
+        assert "CONVOLVED_STREEMS" in log
+
+
+def test_a_second_signal_does_not_wait_for_the_grace() -> None:
+    with (
+        process("--listen", "127.0.0.1:0", "--grace-seconds", "60") as found,
+        grpc.insecure_channel(serving_on(found)) as channel,
+    ):
+        stub: Any = pb_grpc.ConvolutionServiceStub(channel)
+        stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=5)
+        call = Conversation(stub.CreateFilter.future)
+        time.sleep(0.2)
+        found.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        assert found.poll() is None
+        found.send_signal(signal.SIGTERM)
+        assert found.wait(5) == 0
+        call.close()
+
+
+def test_a_stale_socket_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(path))
+    with serving(listen=f"unix:{path}") as server:
+        server.stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=5)
+        with (
+            pytest.raises(InvalidArgument, match="where a server listens"),
+            serving(listen=f"unix:{path}"),
+        ):
+            pass
+        server.stub.GetServerInfo(pb.GetServerInfoRequest(), timeout=5)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "50051", "host:", ":50051", "host:port", "127.0.0.1:65536", "unix:", "unix:/nowhere/s"],
+)
+async def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"^listen: got "):
+        listen(grpc.aio.server(), address)
+
+
+async def test_a_path_that_cannot_be_a_socket_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / ("x" * 120)):
+        with pytest.raises(InvalidArgument, match=r"^listen: got unix:"):
+            listen(grpc.aio.server(), f"unix:{path}")
+
+
+def test_draining_lets_work_in_flight_end_and_begins_nothing() -> None:
+    with serving() as server, held_up() as gate:
+        working = ask(server)
+        gate.wait_begun()
+        drained = server.drain(grace=10)
+        until(lambda: health(server.channel) == "NOT_SERVING")
+        for found in (
+            failure(lambda: server.stub.GetServerInfo(pb.GetServerInfoRequest())),
+            failure(ask(server).result),
+        ):
+            assert (found.code.name, found.reason) == ("UNAVAILABLE", "DRAINING")
+        assert not working.done()
+        gate.open.set()
+        assert working.result(5).output.shape == [1, 502_000]
+        assert drained.result(5) is True
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_draining_ends_streams_between_two_answers(whole: bool) -> None:
+    with serving() as server:
+        call = Conversation(server.stub.StreamConvolve)
+        call.say(start(FILTER, X, **({"total_samples": 500_000} if whole else {})))
+        call.hear()
+        call.say(block(0, X[:, :200_000]))
+        heard = call.hear()
+        server.drain(grace=10)
+        found = call.error()
+        assert (found.code.name, found.reason) == ("UNAVAILABLE", "DRAINING")
+        assert heard.input_end == 200_000
+
+
+def test_a_stream_that_is_drained_goes_on_at_another_server() -> None:
+    with serving() as other:
+        with serving() as server:
+            call = Conversation(server.stub.StreamConvolve)
+            call.say(start(FILTER, X, block_samples=512))
+            call.hear()
+            call.say(block(0, X[:, :5000]))
+            last = call.hear()
+            server.drain(grace=10)
+            assert call.error().reason == "DRAINING"
+        received = last.offset + len(last.data) // 4
+        again = Conversation(other.stub.StreamConvolve)
+        resumed = {"input_offset": last.retain_from, "output_offset": received}
+        again.say(start(FILTER, X, block_samples=512, **resumed))
+        again.say(block(last.retain_from, X[:, last.retain_from : 6000]), end(6000))
+        rest = again.rest()
+        assert rest[1].offset == received
+        assert rest[-1].total_samples == 8000
+
+
+def test_what_outlasts_the_grace_is_told_to_go_elsewhere() -> None:
+    with serving() as server, held_up() as gate:
+        working = ask(server)
+        gate.wait_begun()
+        drained = server.drain(grace=0.2)
+        found = failure(working.result)
+        assert (found.code.name, found.reason) == ("UNAVAILABLE", "DRAINING")
+        assert drained.result(5) is False
