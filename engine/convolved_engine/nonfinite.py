@@ -71,4 +71,3 @@ def spread(
         np.ascontiguousarray(weight.reshape(*weight.shape[:2], *kernel)),
         group_outputs,
     )
-

@@ -17,6 +17,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from .compile import kernel, revision
 from .tile import accumulate as _accumulate
 
@@ -24,6 +26,10 @@ __all__ = ["sweep"]
 
 # numba gives the first parameter, its typing context.
 accumulate: Any = _accumulate
+
+
+# A signed index might count from the end; asking that of each one keeps loops from vectors.
+unsigned = np.uint64
 
 
 @kernel
@@ -51,17 +57,17 @@ def _fill_slab(
                         if outside:
                             low = high = n
                         for i in range(low):
-                            slab[at + i] = 0
+                            slab[unsigned(at + i)] = 0
                         first = (line + begin) * g.parts + part
                         step = g.column_stride * g.parts
                         if step == 1:
                             for i in range(low, high):
-                                slab[at + i] = x[first + i]
+                                slab[unsigned(at + i)] = x[unsigned(first + i)]
                         else:
                             for i in range(low, high):
-                                slab[at + i] = x[first + i * step]
+                                slab[unsigned(at + i)] = x[unsigned(first + i * step)]
                         for i in range(high, n):
-                            slab[at + i] = 0
+                            slab[unsigned(at + i)] = 0
                         at += g.segment
 
 
@@ -75,8 +81,12 @@ def _empty_scratch(
         for row in range(rows):
             source = out_row * channel_pitch + row * pitch
             target = (base + channel * volume + row * g.out_columns) * g.parts + part
-            for j in range(n):
-                y[target + j * g.parts] = scratch[source + j]
+            if g.parts == 1:
+                for j in range(n):
+                    y[unsigned(target + j)] = scratch[unsigned(source + j)]
+            else:
+                for j in range(n):
+                    y[unsigned(target + j * g.parts)] = scratch[unsigned(source + j)]
 
 
 @cache
