@@ -44,7 +44,7 @@ make_base() {
     mkdir -p "$cache"
     # From where this machine takes them, else from where mmdebstrap does.
     local mirror source=()
-    mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources | head -n 1)
+    mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -n 1) || true
     [[ -z $mirror ]] || source=("deb $mirror bookworm main")
     mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates \
         --dpkgopt='path-exclude=/usr/share/doc/*' \
