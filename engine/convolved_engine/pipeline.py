@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from convolved_engine.folding import Step, steps
 from convolved_engine.operations import Operation, operation_for
+from convolved_engine.operations.base import converted
 from convolved_engine.streaming.base import LayerStream
 from convolved_vocabulary import Cancelled, Filter, LayerPlan, Options, Plan, SignalType
 
@@ -66,7 +67,7 @@ class Pipeline:
             if cancelled is not None and cancelled():
                 raise Cancelled("the work was cancelled between two layers")
             found = operation.run(found)
-        return self.gather(found, signal.shape[1]).astype(self.output_dtype, copy=False)
+        return converted(self.gather(found, signal.shape[1]), self.output_dtype)
 
     def plan(self, shape: Sequence[int], block: int | None = None) -> Plan:
         """Say what `run` would do for (batch, channels, *spatial), or a stream for a block.
@@ -76,14 +77,15 @@ class Pipeline:
             block: samples of one push of a live stream; None for the whole signal.
         """
         shapes = self.filter.shapes(shape)
+        before = self._one_channel(tuple(shape))
         planned = []
         for step, operation in zip(self.steps, self.operations, strict=True):
-            before = self._one_channel(shapes[step.indices[0]])
             if block is None:
                 problem, chosen, rejected = operation.plan(before)
             else:
                 problem, chosen, rejected = operation.plan_stream(before[:-1], block)
                 block = self._scaled(block, step)
+            before = self._after(step, before)
             losers = tuple(map(step.bounded, rejected))
             planned.append(LayerPlan(step.indices, problem, step.bounded(chosen), losers))
         return Plan(
@@ -103,15 +105,17 @@ class Pipeline:
         stages = []
         for step, operation in zip(self.steps, self.operations, strict=True):
             stages.append(operation.stream(frame, block, total))
-            across = step.layer.axes(self.filter.rank)
-            frame = (
-                frame[0],
-                step.layer.out_channels(frame[1]),
-                *(axis.output_length(n) for axis, n in zip(across, frame[2:], strict=False)),
-            )
+            frame = self._after(step, frame)
             block = self._scaled(block, step)
-            total = None if total is None else across[-1].output_length(total)
+            if total is not None:
+                total = step.layer.axes(self.filter.rank)[-1].output_length(total)
         return tuple(stages)
+
+    def _after(self, step: Step, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """What a step makes of (batch, channels, *spatial), also without time."""
+        axes = zip(step.layer.axes(self.filter.rank), shape[2:], strict=False)
+        channels = step.layer.out_channels(shape[1])
+        return (shape[0], channels, *(axis.output_length(n) for axis, n in axes))
 
     def _scaled(self, block: int, step: Step) -> int:
         """How many samples a step makes of a block."""

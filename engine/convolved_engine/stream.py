@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convolved_engine.apply import DEFAULT_OPTIONS
+from convolved_engine.operations.base import converted
 from convolved_engine.pipeline import Pipeline, pipeline_for
 from convolved_vocabulary import (
     FailedPrecondition,
@@ -161,7 +162,7 @@ class Stream:
             self._skip -= dropped
             found = found[..., dropped:]
         self.outputs += found.shape[-1]
-        return found.astype(self.output_dtype, copy=False)
+        return converted(found, self.output_dtype)
 
 
 def open_stream(

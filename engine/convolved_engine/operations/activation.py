@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from convolved_engine import machine
 from convolved_engine.activations import activate, error_bound
-from convolved_engine.operations.base import Operation
+from convolved_engine.operations.base import Operation, converted
 from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.pointwise import PointwiseStream
 from convolved_vocabulary import Activation, Candidate, SignalType
@@ -43,8 +43,8 @@ class Activating(Operation):
 
     def run(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Operation`."""
-        found = activate(self._layer, x.astype(self._dtype, copy=False))
-        return found.astype(self.output.dtype, copy=False)
+        found = activate(self._layer, converted(x, self._dtype))
+        return converted(found, self.output.dtype)
 
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """See `Operation`; there is one way only."""

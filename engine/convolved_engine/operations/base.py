@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from convolved_engine.streaming.base import LayerStream
 from convolved_vocabulary import Candidate, SignalType
 
-__all__ = ["Operation"]
+__all__ = ["Operation", "converted"]
 
 
 class Operation(ABC):
@@ -50,3 +51,11 @@ class Operation(ABC):
             total: the length of the whole input where it is known; outputs may then be held
                 back to work in larger blocks.
         """
+
+
+def converted(x: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """An array in another dtype, copied only if needed; what is too large becomes infinite."""
+    if x.dtype == dtype:
+        return x
+    with np.errstate(over="ignore"):
+        return x.astype(dtype)

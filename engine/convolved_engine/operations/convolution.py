@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convolved_engine import boundary, machine, planner
-from convolved_engine.operations.base import Operation
+from convolved_engine.operations.base import Operation, converted
+from convolved_engine.operations.integers import check_room, sums_of
 from convolved_engine.planner import Choice
 from convolved_engine.prepared import PreparedWeights
 from convolved_engine.problem import Problem
@@ -26,9 +27,8 @@ from convolved_engine.streaming.partitioned import (
     partitioned_error,
 )
 from convolved_engine.streaming.windowed import WindowedStream
-from convolved_vocabulary import Candidate, Conv, IntegerOverflow, Options, SignalType
+from convolved_vocabulary import Candidate, Conv, Options, SignalType
 from convolved_vocabulary.dtypes import computing_dtype
-from convolved_vocabulary.layers.linear import largest_sum
 
 __all__ = ["Convolution", "prepared_weights"]
 
@@ -54,13 +54,14 @@ class Convolution(Operation):
     def __init__(
         self, layer: Conv, signal: SignalType, options: Options, identity: Hashable | None
     ) -> None:
-        self._layer, self._signal = layer, signal
+        self._layer = layer
         self._options, self._identity = options, identity
         self.output = layer.output_type(signal)
         self._dtype = computing_dtype(self.output.dtype)
-        self._weight = layer.weight.astype(self._dtype, copy=False)
+        self._weight = converted(layer.weight, self._dtype)
         bias = layer.bias
-        self._bias = None if bias is None else bias.astype(self._dtype, copy=False)
+        self._bias = None if bias is None else converted(bias, self._dtype)
+        self._gain = sums_of(signal, self.output, layer.weight, tuple(range(1, layer.weight.ndim)))
         self._zeros = boundary.remaining(layer.pads, layer.boundary)
 
     def run(self, x: NDArray[Any]) -> NDArray[Any]:
@@ -209,17 +210,8 @@ class Convolution(Operation):
 
     def _enter(self, x: NDArray[Any]) -> NDArray[Any]:
         """Bring a signal to the dtype of computing; refuse integers whose sums have no room."""
-        if self._signal.is_integer and self._signal.magnitude is None and x.size:
-            peak = max(-int(x.min()), int(x.max()))
-            bound = largest_sum(self._layer.weight, tuple(range(1, x.ndim))) * peak
-            bound += largest_sum(self._layer.bias, ())
-            if self.output.is_integer and bound > np.iinfo(np.int64).max:
-                raise IntegerOverflow(
-                    "x",
-                    f"{x.dtype.name} samples up to {peak}, whose weighted sums may reach {bound}",
-                    "samples with sum|w| * max|x| below 2**63, or floating ones",
-                )
-        return x.astype(self._dtype, copy=False)
+        check_room(x, self._gain, self._layer.bias, self._layer.boundary)
+        return converted(x, self._dtype)
 
     def _leave(self, out: NDArray[Any]) -> NDArray[Any]:
-        return out.astype(self.output.dtype, copy=False)
+        return converted(out, self.output.dtype)

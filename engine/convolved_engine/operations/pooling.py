@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convolved_engine import machine
-from convolved_engine.operations.base import Operation
+from convolved_engine.operations.base import Operation, converted
 from convolved_engine.pools import Windows, averages, error_bound, maxima, windows_of
 from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.windowed import WindowedStream
@@ -81,8 +81,8 @@ class Pooling(Operation):
     def _pool(self, x: NDArray[Any], windows: tuple[Windows, ...]) -> NDArray[Any]:
         if self._layer.function == "max":
             return maxima(x, windows)
-        found = averages(x.astype(self._dtype, copy=False), windows, self._layer.count_include_pad)
-        return found.astype(self.output.dtype, copy=False)
+        found = averages(converted(x, self._dtype), windows, self._layer.count_include_pad)
+        return converted(found, self.output.dtype)
 
 
 def windows_of_frame(layer: Pool, frame: tuple[int, ...]) -> tuple[Windows, ...]:

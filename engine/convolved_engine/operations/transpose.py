@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convolved_engine import machine, planner
-from convolved_engine.operations.base import Operation
+from convolved_engine.operations.base import Operation, converted
 from convolved_engine.operations.convolution import prepared_weights
-from convolved_engine.operations.integers import check_room
+from convolved_engine.operations.integers import check_room, sums_of
 from convolved_engine.phases import Span, Together, together
 from convolved_engine.planner import Choice
 from convolved_engine.problem import Problem
@@ -22,7 +22,6 @@ from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.spread import SpreadStream
 from convolved_vocabulary import Candidate, ConvTranspose, Options, SignalType
 from convolved_vocabulary.dtypes import computing_dtype
-from convolved_vocabulary.layers.linear import largest_sum
 from convolved_vocabulary.words import counted
 
 __all__ = ["Transposition"]
@@ -50,18 +49,18 @@ class Transposition(Operation):
         options: Options,
         identity: Hashable | None,
     ) -> None:
-        self._layer, self._signal = layer, signal
+        self._layer = layer
         self._options, self._identity = options, identity
         self.output = layer.output_type(signal)
         self._dtype = computing_dtype(self.output.dtype)
         self._axes = layer.axes(layer.rank)
         bias = layer.bias
-        self._bias = None if bias is None else bias.astype(self._dtype, copy=False)
-        weight = layer.weight.astype(self._dtype, copy=False)
+        self._bias = None if bias is None else converted(bias, self._dtype)
+        weight = converted(layer.weight, self._dtype)
         self._parts = together(layer, weight, self._bias)
         self._out_channels = layer.out_channels(layer.in_channels)
         grouped = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:])
-        self._gain = largest_sum(grouped, (1, *range(3, grouped.ndim)))
+        self._gain = sums_of(signal, self.output, grouped, (1, *range(3, grouped.ndim)))
         phases = sum(math.prod(part.phases) for part in self._parts)
         self._covers = phases == math.prod(layer.stride)
 
@@ -214,9 +213,8 @@ class Transposition(Operation):
 
     def _enter(self, x: NDArray[Any]) -> NDArray[Any]:
         """Bring a signal to the dtype of computing; refuse integers whose sums have no room."""
-        if self._signal.is_integer and self._signal.magnitude is None and self.output.is_integer:
-            check_room(x, self._gain, largest_sum(self._layer.bias, ()))
-        return x.astype(self._dtype, copy=False)
+        check_room(x, self._gain, self._layer.bias)
+        return converted(x, self._dtype)
 
     def _leave(self, out: NDArray[Any]) -> NDArray[Any]:
-        return out.astype(self.output.dtype, copy=False)
+        return converted(out, self.output.dtype)

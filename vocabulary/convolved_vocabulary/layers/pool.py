@@ -113,7 +113,11 @@ class Pool(Layer):
             raise InvalidArgument("dtype", signal.dtype.name, "a real one for a max pool")
         if self.function == "average" and signal.is_integer:
             raise InvalidArgument("dtype", signal.dtype.name, "a floating one for an average pool")
-        return signal
+        may_be_empty = any(
+            gap > 1 and any(pair) for gap, pair in zip(self.dilation, self.pads, strict=True)
+        )
+        # A window whose samples all fall into the padding gives the least number of the dtype.
+        return SignalType.of(signal.dtype) if may_be_empty else signal
 
     def parameters(self) -> dict[str, str]:
         """Every parameter that is not at its default; the stride's is 1 here, as everywhere."""
