@@ -129,7 +129,9 @@ class Convolution(Operation):
 
     def _windowed(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
         """An algorithm over history and block, pinned with its parameters for good."""
-        choice = self._choose_for_blocks(frame, block if total is None else total, total is None)
+        time = self._layer.axes(self._layer.rank)[-1]
+        samples = block if total is None else time.output_length(total) * time.stride
+        choice = self._choose_for_blocks(frame, samples, total is None)
         runnable = self._prepare(choice)
         grid = 1 if choice.algorithm.cut_invariant else runnable.grid
 
@@ -143,7 +145,6 @@ class Convolution(Operation):
             return self._compute(*pinned(x.shape[2:], zeros), x)
 
         empty = np.empty((*choice.problem.output_shape[:-1], 0), self._dtype)
-        time = self._layer.axes(self._layer.rank)[-1]
         across = choice.problem.input_shape[:-1]
         return WindowedStream(
             time, across, self._dtype, compute, empty, choice.algorithm.name, grid
@@ -152,7 +153,8 @@ class Convolution(Operation):
     def _choose_for_blocks(self, frame: tuple[int, ...], samples: int, live: bool) -> Choice:
         """The algorithm for windows over blocks: one that keeps the law, or has a grid."""
         time = self._layer.axes(self._layer.rank)[-1]
-        length = min(max(1, samples), _WHOLE_BLOCK) + time.extent - 1
+        most = max(_WHOLE_BLOCK, time.extent)
+        length = min(max(1, samples), most) + time.extent - 1
         shape = (*self._extended((*frame, 1))[:-1], length)
         choice = self._choose(shape, self._at_time(0, 0), cut_invariant=live)
         if not (live or choice.algorithm.cut_invariant or choice.algorithm.has_grid):
