@@ -44,13 +44,13 @@ class AsyncTransport:
 
     def __init__(self, target: str, token: str | None, timeout: float | None) -> None:
         self.target = checked_target(target)
-        self.timeout = checked_timeout(timeout)
+        self.timeout: float | None = checked_timeout(timeout)
         self._metadata = call_metadata(token)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channel: grpc.aio.Channel | None = None
         self._held: AsyncGenerator[None, None] | None = None
         self._calls = _OpenCalls()
-        self.closed = False
+        self.closed: bool = False
 
     async def run(self, steps: Steps[T]) -> T:
         """Perform steps to their end.

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -57,10 +57,10 @@ class EmbeddedServer:
             # Ctrl-C in a terminal is the parent's to handle, which then ends its child.
             start_new_session=True,
         )
-        self.close = weakref.finalize(self, _end, process, log, folder)
-        self.process_id = process.pid
+        self.close: Callable[[], object] = weakref.finalize(self, _end, process, log, folder)
+        self.process_id: int = process.pid
         try:
-            self.address = _address(process, log)
+            self.address: str = _address(process, log)
         except BaseException:
             self.close()
             raise

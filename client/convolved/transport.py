@@ -39,7 +39,7 @@ class Transport:
 
     def __init__(self, target: str, token: str | None, timeout: float | None) -> None:
         self.target = checked_target(target)
-        self.timeout = checked_timeout(timeout)
+        self.timeout: float | None = checked_timeout(timeout)
         self._metadata = call_metadata(token)
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None

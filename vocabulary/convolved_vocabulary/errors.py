@@ -71,7 +71,7 @@ class InvalidArgument(ConvolvedError, ValueError):
 
     def __init__(self, argument: str, came: object, wanted: str) -> None:
         self.argument = argument
-        self.came = str(came)
+        self.came: str = str(came)
         self.wanted = wanted
         super().__init__(f"{argument}: got {self.came}; want {wanted}")
 
@@ -165,7 +165,8 @@ class MissingExtra(ConvolvedError, ImportError):
     reason = "MISSING_EXTRA"
 
     def __init__(self, what: str, extra: str) -> None:
-        self.what, self.extra = what, extra
+        self.what = what
+        self.extra = extra
         super().__init__(
             f"{what} needs a part that is not installed: pip install 'convolved[{extra}]'"
         )

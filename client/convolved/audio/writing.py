@@ -122,7 +122,7 @@ class Writer:
             raise InvalidArgument(
                 "channels", channels, "1 to 1024; samples are (channels, n), else transpose them"
             )
-        self.fit = Fit(-math.inf)
+        self.fit: Fit = Fit(-math.inf)
 
     def __enter__(self) -> Self:
         self._part = part_of(self._path, self._argument)

@@ -55,7 +55,7 @@ def root(
         raise typer.Exit(ExitCode.BAD_INPUT)
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="convolved",
     cls=Commands,
     rich_markup_mode="rich",

@@ -40,7 +40,8 @@ class FileSignal:
 
     def __init__(self, head: audio.Header) -> None:
         self._head = head
-        self.shape, self.dtype = head.shape, head.dtype
+        self.shape: tuple[int, ...] = head.shape
+        self.dtype: np.dtype[Any] = head.dtype
         # Beyond the end, so that whatever is read first opens the file.
         self._at = head.frames + 1
         self._blocks: Iterator[NDArray[Any]] = iter(())
@@ -76,7 +77,9 @@ class FileResult:
     def __init__(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], write: Callable[[NDArray[Any]], None]
     ) -> None:
-        self.shape, self.dtype, self._write = shape, dtype, write
+        self.shape = shape
+        self.dtype = dtype
+        self._write = write
 
     def __setitem__(self, key: Key, block: NDArray[Any]) -> None:
         self._write(block)

@@ -128,7 +128,7 @@ def rm(
         typer.echo(f"removed {name}", err=True)
 
 
-filters = typer.Typer(name="filters", cls=Group, help=paragraphs(group))
+filters: typer.Typer = typer.Typer(name="filters", cls=Group, help=paragraphs(group))
 add(filters, add_, name="add")
 add(filters, list_, name="list")
 add(filters, show)

@@ -25,7 +25,7 @@ __all__ = ["Serve", "serve"]
 
 SERVING = "serving on "
 SWITCHES = "Switches"
-PANELS = {
+PANELS: dict[str, tuple[str, ...]] = {
     "Limits": ("threads", "_bytes", "_layers", "streams", "queue_"),
     "Times": ("_seconds",),
     "Logs": ("log_",),
@@ -65,7 +65,8 @@ class Serve(Command):
             app = typer.Typer(add_completion=False)
             app.command()(_with_flags())
             made = typer.main.get_command(app)
-            self.params, self.callback = made.params, made.callback
+            self.params.extend(made.params)
+            self.callback: Callable[..., Any] | None = made.callback
         return super().get_params(ctx)
 
 

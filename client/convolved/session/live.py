@@ -50,17 +50,23 @@ class LiveSession:
     """
 
     def __init__(self, source: Source, opening: Opening) -> None:
-        self.source, self._opening = source, opening
-        self.frame_in = (opening.channels, *opening.size)
+        self.source = source
+        self._opening = opening
+        self.frame_in: tuple[int, ...] = (opening.channels, *opening.size)
         self._step = block_length(self.frame_in, opening.dtype, "size")
-        self.block, self.algorithm = opening.block, ""
-        self.output_dtype = opening.dtype
+        self.block: int = opening.block
+        self.algorithm: str = ""
+        self.output_dtype: np.dtype[Any] = opening.dtype
         self.frame_shape: tuple[int, ...] = ()
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.inputs = self.outputs = self.retain_from = 0
-        self.started = self.ended = self.finished = False
+        self.inputs: int = 0
+        self.outputs: int = 0
+        self.retain_from: int = 0
+        self.started: bool = False
+        self.ended: bool = False
+        self.finished: bool = False
         self._retained: deque[tuple[int, NDArray[Any]]] = deque()
         self._pending: NDArray[Any] | None = None
         self._found: NDArray[Any] = np.empty(0)

@@ -61,8 +61,10 @@ class WholeSession:
         self._step = block_length(signal.shape[:-1], self._dtype, "x")
         self._failure: BaseException | None = None
         self.output: NDArray[Any] | None = None
-        self.received = self.retain_from = self._block = 0
-        self.finished = False
+        self.received: int = 0
+        self.retain_from: int = 0
+        self._block = 0
+        self.finished: bool = False
 
     def requests(self) -> Iterator[pb.StreamConvolveRequest | PartFrame | BlockFrame]:
         """Everything to send, from where the stream stands to its end.

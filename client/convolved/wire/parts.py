@@ -93,7 +93,7 @@ class Assembler:
     def __init__(self, announced: Sequence[tuple[np.dtype[Any], tuple[int, ...]]]) -> None:
         self._expected = list(announced)
         self._sizes = [math.prod(shape) * dtype.itemsize for dtype, shape in self._expected]
-        self.nbytes = sum(self._sizes)
+        self.nbytes: int = sum(self._sizes)
         self._done: list[NDArray[Any]] = []
         self._open: NDArray[np.uint8] | None = None
         self._offset = 0
