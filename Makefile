@@ -9,6 +9,8 @@ READY := .venv/ready
 PEERS := .venv/ready-peers
 CODE := $(wildcard vocabulary engine server client tests examples benchmarks tools)
 MANIFESTS := $(wildcard docker/kubernetes/*.yaml)
+# What users import: type checkers of theirs know these names without guessing.
+TYPED := convolved convolved_vocabulary
 COVERAGE_GATE := 90
 # pytest ends with 5 when no test bears the mark.
 NONE_IS_FINE := || { code=$$?; [ $$code -eq 5 ] && echo "no test bears the mark" || exit $$code; }
@@ -86,9 +88,14 @@ format: $(READY) ## Rewrite the code in the house format
 	@$(BIN)/ruff format
 
 .PHONY: types
-types: $(READY) ## Check types, strictly
+types: $(READY) ## Check types, strictly, and that no public name lacks one
 	@echo "mypy: $(CODE)"
 	@$(BIN)/mypy $(CODE)
+	@for package in $(TYPED); do \
+		echo "pyright: the public names of $$package"; \
+		told=$$($(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal \
+			--verifytypes $$package 2>&1) || { echo "$$told"; exit 1; }; \
+	done
 
 .PHONY: proto
 proto: $(READY) ## Lint the contract and check that the stubs are fresh
