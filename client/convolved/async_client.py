@@ -77,6 +77,10 @@ class AsyncClient:
     ) -> AsyncClient:
         """Start a server as a child process, which ends with the client, and connect to it.
 
+        Args:
+            timeout: as of `AsyncClient`.
+            progress: as of `AsyncClient`.
+
         Raises:
             MissingExtra: if the server is not installed.
             Unavailable: if it does not come to serve.

@@ -69,6 +69,10 @@ class Client:
     ) -> Client:
         """Start a server as a child process, which ends with the client, and connect to it.
 
+        Args:
+            timeout: as of `Client`.
+            progress: as of `Client`.
+
         Raises:
             InvalidArgument: if the timeout is none.
             MissingExtra: if the server is not installed.
@@ -103,6 +107,9 @@ class Client:
             InvalidArgument: naming what is wrong.
             IntegerOverflow: where SciPy would wrap around in silence.
             Unavailable: if the server cannot be reached.
+
+        >>> client.convolve([1, 2, 3], [1, 1])
+        array([1, 3, 5, 3])
         """
         return self._transport.run(self._session.convolve(in1, in2, mode, method))
 
@@ -124,6 +131,9 @@ class Client:
             InvalidArgument: naming what is wrong.
             IntegerOverflow: where SciPy would wrap around in silence.
             Unavailable: if the server cannot be reached.
+
+        >>> client.correlate([1.0, 2.0, 3.0], [1.0, 1.0], mode="valid")
+        array([3., 5.])
         """
         return self._transport.run(self._session.correlate(in1, in2, mode, method))
 
@@ -154,6 +164,9 @@ class Client:
         Raises:
             InvalidArgument: naming what is wrong.
             Unavailable: if the server cannot be reached.
+
+        >>> client.conv([[1.0, 2.0, 3.0]], [[[1.0, 1.0]]])
+        array([[3., 5.]])
         """
         steps = self._session.conv(x, weight, bias, stride, padding, dilation, groups)
         return self._transport.run(steps)
@@ -191,6 +204,9 @@ class Client:
             NotFound: if the server holds no filter of that name.
             ResourceExhausted: if a limit of the server is exceeded.
             Unavailable: if the server cannot be reached, or is lost.
+
+        >>> client.apply([1.0, 0.0, 0.0], [1.0, 0.5])
+        array([1. , 0.5, 0. , 0. ])
         """
         steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
         return self._transport.run(steps)
@@ -228,6 +244,10 @@ class Client:
             NotFound: if the server holds no filter of that name.
             ResourceExhausted: if the server has no room for another stream.
             Unavailable: if the server cannot be reached.
+
+        >>> with client.stream([1.0, 0.5], dtype="float64") as live:
+        ...     live.push([1.0, 1.0]), live.flush()
+        (array([1. , 1.5]), array([[0.5]]))
         """
         steps = self._session.stream(
             filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm
@@ -268,6 +288,9 @@ class Client:
             InvalidArgument: naming what is wrong.
             NotFound: if the server holds no filter of that name.
             Unavailable: if the server cannot be reached.
+
+        >>> client.plan([1.0, 0.5], (2, 1000)).output_shape
+        (1, 2, 1001)
         """
         steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm)
         return self._transport.run(steps)
@@ -296,6 +319,9 @@ class Client:
             InvalidArgument: naming what is wrong.
             ResourceExhausted: if the filter is too large for the server.
             Unavailable: if the server cannot be reached.
+
+        >>> str(client.register([1.0, 0.5]))
+        'filters/1c4514d86825bb38004ecee90b6a15d05303ece26e3a0b458e9d1e56bd1b1210'
         """
         return self._transport.run(self._session.register(filter, spread, sample_rate_hertz))
 
@@ -304,15 +330,26 @@ class Client:
 
         Raises:
             Unavailable: if the server cannot be reached.
+
+        >>> hall = client.register([1.0, 0.5])
+        >>> hall.name in [each.name for each in client.filters()]
+        True
         """
         return self._transport.run(self._session.filters())
 
     def get_filter(self, filter: RegisteredFilter | str) -> FilterInfo:
-        """Describe one filter by its handle or name.
+        """Describe one filter.
+
+        Args:
+            filter: its handle or name.
 
         Raises:
             NotFound: if the server does not hold it.
             Unavailable: if the server cannot be reached.
+
+        >>> hall = client.register([1.0, 0.5])
+        >>> client.get_filter(hall).layers
+        ("Conv(weight=float64[1, 1, 2], padding=((1, 1),), flip=True)",)
         """
         return self._transport.run(self._session.get_filter(filter))
 
@@ -326,6 +363,8 @@ class Client:
         Raises:
             NotFound: if the server does not hold it.
             Unavailable: if the server cannot be reached.
+
+        >>> client.delete_filter(client.register([1.0, 0.5]))
         """
         self._transport.run(self._session.delete_filter(filter, allow_missing))
 
@@ -334,6 +373,9 @@ class Client:
 
         Raises:
             Unavailable: if the server cannot be reached.
+
+        >>> client.info().limits.message_bytes
+        4194304
         """
         return self._transport.run(self._session.info())
 

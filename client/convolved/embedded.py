@@ -73,6 +73,11 @@ def embedded_server() -> Iterator[str]:
     Raises:
         MissingExtra: if the server is not installed.
         Unavailable: if it does not come to serve.
+
+    >>> from convolved import Client
+    >>> with embedded_server() as address, Client(address) as one, Client(address) as other:
+    ...     other.get_filter(one.register([1.0, 0.5])).size_bytes
+    16
     """
     server = EmbeddedServer()
     try:

@@ -22,6 +22,12 @@ class Stream(StreamFace):
     The law: after n inputs exactly `filter.ready(n)` outputs have been returned, after `flush`
     the length of the whole result, however the input is cut. Use it as a context manager, or
     `close` it.
+
+    >>> with client.stream([1.0, 0.5], dtype="float64") as live:
+    ...     live.push([1.0, 1.0]), live.push([1.0]), live.flush()
+    (array([1. , 1.5]), array([1.5]), array([[0.5]]))
+    >>> live.inputs, live.outputs, live.delay
+    (3, 4, Fraction(0, 1))
     """
 
     def __init__(

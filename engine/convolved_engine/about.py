@@ -26,7 +26,11 @@ def algorithm_names() -> tuple[str, ...]:
 
 
 def describe() -> dict[str, str | int]:
-    """The processor (`cpu`), the `threads` of one call, and the library of `transforms`."""
+    """The processor (`cpu`), the `threads` of one call, and the library of `transforms`.
+
+    >>> sorted(describe())
+    ['cpu', 'threads', 'transforms']
+    """
     library = {"fftw": "pyfftw", "scipy": "scipy"}[transforms.default_backend()]
     return {
         "cpu": f"{_processor()}, {machine.current().name}",

@@ -28,8 +28,19 @@ def apply_arranged(
 
     The weights stay prepared for the next call with an equal filter.
 
+    Args:
+        signal: what to filter.
+        filter: what to apply.
+        options: the wishes of the caller.
+        cancelled: asked between layers; once it returns True the work is given up.
+
     Raises:
-        Cancelled: if `cancelled`, asked between layers, returns True.
+        InvalidArgument: if the filter does not take such a signal.
+        Cancelled: if `cancelled` said so.
+
+    >>> import numpy as np
+    >>> apply_arranged(np.ones((1, 1, 3)), as_filter([1.0, 0.5]))
+    array([[[1. , 1.5, 1.5, 0.5]]])
     """
     filter.shapes(signal.shape)
     return pipeline_for(filter, signal.dtype, options).run(signal, cancelled)
@@ -90,6 +101,9 @@ def plan(
 
     Returns:
         a plan, which prints itself.
+
+    Raises:
+        InvalidArgument: naming what is wrong.
 
     >>> import numpy as np
     >>> plan(np.ones(15), (1000,)).output_shape

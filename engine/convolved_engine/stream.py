@@ -43,6 +43,12 @@ class Stream:
         frame_shape: (out_channels, *out_size) of an output.
         output_dtype: of an output.
         algorithm: the names of what computes, in the order of the layers.
+
+    >>> live = stream([1.0, 0.5], dtype="float64")
+    >>> live.push([1.0, 1.0]), live.push([1.0]), live.flush()
+    (array([1. , 1.5]), array([1.5]), array([[0.5]]))
+    >>> live.inputs, live.outputs, live.delay
+    (3, 4, Fraction(0, 1))
     """
 
     def __init__(
@@ -88,6 +94,10 @@ class Stream:
         Returns:
             (out_channels, *out_size, m); without the channel axis if the block came without it
             and one channel comes out.
+
+        Raises:
+            InvalidArgument: for another shape or dtype than the stream was opened for.
+            FailedPrecondition: if the stream has ended.
         """
         array = as_array("block", block)
         bare = array.ndim == len(self._frame_in)
@@ -106,14 +116,22 @@ class Stream:
         return found[0] if bare and found.shape[0] == 1 else found
 
     def push_arranged(self, block: NDArray[Any]) -> NDArray[Any]:
-        """`push` for a block known to be (channels, *size, n) of the stream's dtype."""
+        """`push` for a block known to be (channels, *size, n) of the stream's dtype.
+
+        Raises:
+            FailedPrecondition: if the stream has ended.
+        """
         if self._ended:
             raise FailedPrecondition("the stream has ended: push after flush; reset() it first")
         self.inputs += block.shape[-1]
         return self._given(self._through(self._spread(block), 0), block.shape[0])
 
     def flush(self) -> NDArray[Any]:
-        """End the input and give back what is left: (out_channels, *out_size, m)."""
+        """End the input and give back what is left: (out_channels, *out_size, m).
+
+        Raises:
+            FailedPrecondition: if the stream has ended.
+        """
         if self._ended:
             raise FailedPrecondition("the stream has ended: flush after flush; reset() it first")
         self._ended = True
@@ -190,6 +208,9 @@ def open_stream(
     Raises:
         InvalidArgument: if the filter does not take such a signal, or has "wrap" along time and
             `total` is not known.
+
+    >>> open_stream(as_filter([1.0, 0.5]), channels=2, dtype="float32").frame_shape
+    (2,)
     """
     count = integer("channels", channels, 1)
     spatial = tuple(integer("size", length, 1) for length in size)

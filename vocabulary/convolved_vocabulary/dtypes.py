@@ -94,7 +94,11 @@ class SignalType:
 
     @classmethod
     def of(cls, dtype: DTypeLike, argument: str = "dtype") -> SignalType:
-        """The type of a signal of `dtype` about whose samples nothing else is known."""
+        """The type of a signal of `dtype` about whose samples nothing else is known.
+
+        Raises:
+            InvalidArgument: if no signal has that dtype; `argument` is what it calls it.
+        """
         found = checked_dtype(argument, dtype)
         if found == np.bool_:
             return cls(found, 1)

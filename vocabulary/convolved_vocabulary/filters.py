@@ -155,7 +155,11 @@ class Filter:
         return self.shapes(shape)[-1]
 
     def shapes(self, shape: Sequence[int]) -> list[tuple[int, ...]]:
-        """The shapes ([batch,] channels, *spatial) before the first layer and after each."""
+        """The shapes of a signal of `shape` before the first layer and after each.
+
+        Raises:
+            InvalidArgument: as `output_shape`.
+        """
         given = shape_of("x", shape)
         if len(given) - self.rank not in (1, 2) or 0 in given:
             spatial = ", ".join(AXES[-self.rank :])
@@ -195,7 +199,12 @@ class Filter:
         return self.output_types(dtype)[-1].dtype
 
     def output_types(self, dtype: DTypeLike) -> tuple[SignalType, ...]:
-        """The type of the signal after each layer."""
+        """The type of a signal of `dtype` after each layer.
+
+        Raises:
+            InvalidArgument: if a layer cannot take it.
+            IntegerOverflow: if exact integer results could not be held.
+        """
         signal = SignalType.of(dtype)
         if signal.dtype not in self._types:
             self._types[signal.dtype] = _output_types(self.layers, signal)
@@ -220,6 +229,9 @@ class Filter:
 
     def check_sample_rate(self, rate: float | None) -> None:
         """Refuse a signal whose stated rate is not the filter's.
+
+        Args:
+            rate: of the signal, in hertz; None if it states none.
 
         Raises:
             InvalidArgument: if both state a rate and they differ.

@@ -242,6 +242,10 @@ class ReceptiveField:
         stride: inputs from the field of one output to that of the next (a fraction where
             transposed layers make more outputs than inputs).
         start: the first input that output 0 sees; negative where it begins in the padding.
+
+    >>> from convolved_vocabulary import Filter, Pool
+    >>> Filter([Pool("max", 2), Pool("max", 3, stride=1)]).receptive_field
+    (ReceptiveField(size=6, stride=Fraction(2, 1), start=0),)
     """
 
     size: int

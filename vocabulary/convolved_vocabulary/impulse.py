@@ -74,7 +74,17 @@ def impulse_response(
 
 
 def as_filter(value: Filter | Layer | ArrayLike) -> Filter:
-    """Return a filter as it is, a layer as a filter, and an array as its impulse response."""
+    """Return a filter as it is, a layer as a filter, and an array as its impulse response.
+
+    Args:
+        value: one of these.
+
+    Raises:
+        InvalidArgument: if it is none of them.
+
+    >>> as_filter([1.0, 0.5]) == impulse_response([1.0, 0.5])
+    True
+    """
     if isinstance(value, Filter):
         return value
     return Filter(value) if isinstance(value, Layer) else impulse_response(value)

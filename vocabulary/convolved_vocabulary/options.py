@@ -28,6 +28,9 @@ class Options:
         output_dtype: the dtype of the result; None for the rules of the vocabulary.
         memory_limit_bytes: workspace beyond input and output; None for the default.
 
+    Raises:
+        InvalidArgument: naming the argument that is wrong.
+
     >>> Options(accuracy="strict").accuracy
     'strict'
     """

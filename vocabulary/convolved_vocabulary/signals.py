@@ -36,7 +36,7 @@ class Layout:
     shape: tuple[int, ...]
 
     def result(self, output: NDArray[Any]) -> NDArray[Any]:
-        """Bring an output (batch, channels, *spatial) into the form in which the input came.
+        """Bring an `output` (batch, channels, *spatial) into the form in which the input came.
 
         A bare spatial input drops its channel axis again only if one channel comes out.
         """
@@ -49,9 +49,18 @@ class Layout:
 def layout_of(shape: Sequence[int], filter: Filter, argument: str = "x") -> Layout:
     """Find the axes of a signal of `shape` for `filter`, or say what is wrong with it.
 
+    Args:
+        shape: spatial, (channels, *spatial) or (batch, channels, *spatial).
+        filter: what it is for.
+        argument: what an error calls it.
+
     Raises:
         InvalidArgument: for a wrong rank, empty axes, other channels than the filter takes,
             channels that look last, or a signal shorter than the kernel.
+
+    >>> from convolved_vocabulary import impulse_response
+    >>> layout_of((100,), impulse_response([1.0, 0.5]))
+    Layout(has_batch=False, has_channels=False, shape=(1, 1, 100))
     """
     given = shape_of(argument, shape)
     extra = len(given) - filter.rank
@@ -88,6 +97,12 @@ def arrange(
     x: object, filter: Filter, sample_rate_hertz: float | None = None, argument: str = "x"
 ) -> tuple[NDArray[Any], Layout]:
     """Return the signal as (batch, channels, *spatial), and the layout it came in.
+
+    Args:
+        x: the signal, an array or what becomes one.
+        filter: what it is for.
+        sample_rate_hertz: of the signal, or None if it states none.
+        argument: what an error calls it.
 
     Raises:
         InvalidArgument: as `layout_of`; also for a dtype that no signal has, or a stated

@@ -31,10 +31,13 @@ class Activation(Layer):
     """A function of each sample by itself.
 
     Args:
-        kind: "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh" or "softplus".
+        function: "relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh" or "softplus".
         alpha: the slope below zero of leaky_relu (0.01), the scale of elu (1.0), the sharpness
             (PyTorch's beta) of softplus (1.0); None for the default.
         approximation: "none", or "tanh" for the approximation of gelu.
+
+    Raises:
+        InvalidArgument: naming the argument that is wrong.
 
     >>> Activation("leaky_relu").alpha
     0.01

@@ -28,6 +28,9 @@ class Affine(Layer):
         scale: (channels,).
         shift: (channels,), zeros if not given.
 
+    Raises:
+        InvalidArgument: naming the argument that is wrong.
+
     >>> Affine([2.0, 0.5]).in_channels
     2
     """

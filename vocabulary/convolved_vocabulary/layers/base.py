@@ -23,7 +23,13 @@ _ARGUMENTS = {"pads": "padding"}
 
 
 class Layer(ABC):
-    """What every layer answers."""
+    """What every layer answers; layers with equal parameters and weights are equal.
+
+    >>> from convolved_vocabulary import Pool
+    >>> pool = Pool("max", 2)
+    >>> isinstance(pool, Layer), pool.out_channels(8), pool == Pool("max", 2, stride=2)
+    (True, 8, True)
+    """
 
     kind: ClassVar[str]
     """The layer's word in the canonical form."""
@@ -59,7 +65,7 @@ class Layer(ABC):
         return {}
 
     def multiply_adds(self, in_channels: int, output_size: Sequence[int]) -> int:
-        """Multiply-adds for one example with outputs of spatial shape `output_size`."""
+        """Multiply-adds for one example of `in_channels`, with outputs of size `output_size`."""
         return 0
 
     def __eq__(self, other: object) -> bool:

@@ -35,6 +35,9 @@ class ConvTranspose(Layer):
         dilation: distance between taps.
         groups: channels are convolved in this many groups of their own.
 
+    Raises:
+        InvalidArgument: naming the argument that is wrong.
+
     >>> import numpy as np
     >>> up = ConvTranspose(np.ones((2, 1, 4)), stride=2, padding=1)
     >>> up.axes(1)[0].output_length(10)

@@ -33,6 +33,9 @@ class Pool(Layer):
         ceil_mode: also keep a last window that reaches beyond the padded input.
         count_include_pad: whether an average counts the padding.
 
+    Raises:
+        InvalidArgument: naming the argument that is wrong.
+
     >>> Pool("max", (2, 2)).stride
     (2, 2)
     """
