@@ -349,7 +349,7 @@ class Client:
 
         >>> hall = client.register([1.0, 0.5])
         >>> client.get_filter(hall).layers
-        ("Conv(weight=float64[1, 1, 2], padding=((1, 1),), flip=True)",)
+        ('Conv(weight=float64[1, 1, 2], padding=((1, 1),), flip=True)',)
         """
         return self._transport.run(self._session.get_filter(filter))
 
