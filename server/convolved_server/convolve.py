@@ -22,6 +22,9 @@ __all__ = ["Convolver"]
 
 # Reading more than this takes longer than a hop to a thread.
 _SMALL_BYTES = 32 << 10
+
+# A request while it is read: its bytes, the message, and the array.
+_READING = 3
 _PREDICTIONS = 4096
 
 
@@ -56,16 +59,17 @@ class Convolver:
         shared = self._resources
         find = partial(_find, shared, call.tenant)
         read = partial(read_convolve, raw, find, shared.limits)
-        problem = read() if len(raw) < _SMALL_BYTES else await shared.desk.run(read)
-        prediction = await self._predict(problem)
-        needed = len(raw) + problem.output_bytes + prediction.nbytes
-        with shared.admission.admit(needed, prediction.seconds, call.time_remaining):
-            stop = threading.Event()
-            return await shared.compute.run(
-                partial(_compute, problem, prediction.algorithm, stop),
-                predicted=prediction.seconds,
-                stop=stop,
-            )
+        with shared.admission.admit(_READING * len(raw)):
+            problem = read() if len(raw) < _SMALL_BYTES else await shared.desk.run(read)
+            prediction = await self._predict(problem)
+            needed = problem.output_bytes + prediction.nbytes
+            with shared.admission.admit(needed, prediction.seconds, call.time_remaining):
+                stop = threading.Event()
+                return await shared.compute.run(
+                    partial(_compute, problem, prediction.algorithm, stop),
+                    predicted=prediction.seconds,
+                    stop=stop,
+                )
 
     async def plan(self, raw: bytes, call: Call) -> bytes:
         """Answer a PlanConvolutionRequest by a PlanConvolutionResponse."""

@@ -97,15 +97,18 @@ class Incoming:
             InvalidArgument: if it cannot be parsed.
         """
         if not self._queue:
+            # Nothing is gained by reading ahead of one who waits.
+            self._ahead = False
             self.waiting_since = self._loop.time()
             try:
-                if self._reader is None and not self._closed and self._failure is None:
+                while self._reader is not None and not self._queue:
+                    self._wake = self._loop.create_future()
+                    await self._wake
+                if not (self._queue or self._closed or self._failure):
                     found = await self._next()
                     self.arrived = self._loop.time()
                     if found is not None:
                         return found[0]
-                else:
-                    await self._something()
             finally:
                 self.waiting_since = None
         if not self._queue:
@@ -125,19 +128,14 @@ class Incoming:
         return self._queue[0][0] if self._queue else None
 
     def read_ahead(self) -> None:
-        """Let a task read from now on, up to the limit."""
+        """Let a task read beside what the caller does, up to the limit, until `take` waits."""
         self._ahead = True
         if self._reader is None and not self._closed and self._failure is None:
             self._reader = self._loop.create_task(self._fill())
 
-    async def _something(self) -> None:
-        while not (self._queue or self._closed or self._failure):
-            self._wake = self._loop.create_future()
-            await self._wake
-
     async def _fill(self) -> None:
         try:
-            while self._held < self.limit:
+            while self._ahead and self._held < self.limit:
                 found = await self._next()
                 if found is None:
                     return
