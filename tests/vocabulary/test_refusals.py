@@ -429,8 +429,11 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     (lambda: convolve([1], [[1]]), "in2: got 2 axes; want 1, as many as in1 has"),
     (lambda: convolve(1, [1]), "in2: got 1 axis; want 0, as many as in1 has"),
     (
-        lambda: correlate(np.ones((1,) * 4), 1),
-        "in1: got 4 axes, shape (1, 1, 1, 1); want at most 3 axes",
+        lambda: correlate(np.ones((2,) * 4), np.ones((3,) * 4)),
+        (
+            "in1: got shape (2, 2, 2, 2) beside in2 of (3, 3, 3, 3); want at most 3 axes on which "
+            "both have more than one entry"
+        ),
     ),
     (lambda: convolve([], [1]), "in1: got the empty shape (0,); want at least one sample"),
     (lambda: correlate([1], []), "in2: got the empty shape (0,); want at least one sample"),

@@ -156,12 +156,12 @@ def test_bools_stay_bools() -> None:
         assert computed(told).dtype == np.bool_
 
 
-def test_the_methods_name_the_algorithms() -> None:
-    assert [convolve([1], [1], method=m).algorithm for m in ("auto", "direct", "fft")] == [
-        "auto",
-        "direct",
-        "overlap_save",
-    ]
+def test_the_methods_name_the_algorithms_and_no_transform_is_asked_for_integers() -> None:
+    methods = ("auto", "direct", "fft")
+    floating = [convolve([1.0], [1.0], method=method).algorithm for method in methods]
+    assert floating == ["auto", "direct", "overlap_save"]
+    integers = [convolve([1], [1], method=method).algorithm for method in methods]
+    assert integers == ["auto", "direct", "auto"]
 
 
 @settings(max_examples=150)
