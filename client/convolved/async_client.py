@@ -82,6 +82,7 @@ class AsyncClient:
             progress: as of `AsyncClient`.
 
         Raises:
+            InvalidArgument: if the timeout is none.
             MissingExtra: if the server is not installed.
             Unavailable: if it does not come to serve.
         """

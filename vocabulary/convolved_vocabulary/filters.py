@@ -215,7 +215,11 @@ class Filter:
         return self.time.ready(n)
 
     def multiply_adds(self, shape: Sequence[int]) -> int:
-        """Multiply-adds of a direct evaluation for a signal ([batch,] channels, *spatial)."""
+        """Multiply-adds of a direct evaluation, for a signal of `shape`.
+
+        Raises:
+            InvalidArgument: as `output_shape`.
+        """
         shapes = self.shapes(shape)
         examples = 1 if len(shapes[0]) == self.rank + 1 else shapes[0][0]
         channels = shapes[0][-self.rank - 1]

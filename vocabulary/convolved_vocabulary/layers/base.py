@@ -54,7 +54,12 @@ class Layer(ABC):
 
     @abstractmethod
     def output_type(self, signal: SignalType) -> SignalType:
-        """The type of its output for a signal of type `signal`."""
+        """The type of its output for a signal of type `signal`.
+
+        Raises:
+            InvalidArgument: if it takes no such signal.
+            IntegerOverflow: if exact integer results could not be held.
+        """
 
     @abstractmethod
     def parameters(self) -> dict[str, str]:
