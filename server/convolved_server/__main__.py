@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from convolved_vocabulary import InvalidArgument
-
-from .flags import from_flags
-from .main import run
+from convolved_vocabulary import InvalidArgument, MissingExtra
 
 
 def main() -> int:
     """Run a server by the flags of the command line; return the exit code."""
+    try:
+        from .flags import from_flags
+        from .main import run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("convolved"):
+            raise
+        print(f"error: {MissingExtra('the server', 'server')} ({error.name})", file=sys.stderr)
+        return 2
     try:
         settings = from_flags()
     except InvalidArgument as error:

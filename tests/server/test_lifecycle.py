@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import socket
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -16,14 +19,18 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+import convolved_engine as engine
 from convolved.v1 import convolution_pb2 as pb
 from convolved.v1 import convolution_pb2_grpc as pb_grpc
 from convolved.wire.tensors import encode_tensor
+from convolved_server.server import Server
+from convolved_server.settings import load
 from convolved_server.transport import listen
 from convolved_vocabulary import InvalidArgument, impulse_response
 from tests.server.harness import (
     PATIENCE,
     Conversation,
+    Failure,
     Running,
     block,
     end,
@@ -222,3 +229,47 @@ def test_what_outlasts_the_grace_is_told_to_go_elsewhere() -> None:
         found = failure(working.result)
         assert (found.code.name, found.reason) == ("UNAVAILABLE", "DRAINING")
         assert drained.result(5) is False
+
+
+async def test_before_it_is_warm_a_server_says_not_serving_and_refuses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    warm = threading.Event()
+    monkeypatch.setattr(engine, "warm_up", lambda: warm.wait(10))
+    server = Server(load({"listen": "127.0.0.1:0", "warm_up_seconds": 10}))
+    starting = asyncio.create_task(server.start())
+    while server.address.endswith(":0"):  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0.01)
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        check: Any = health_pb2_grpc.HealthStub(channel)
+        stub: Any = pb_grpc.ConvolutionServiceStub(channel)
+        answer = await check.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True)
+        assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as found:
+            await stub.GetServerInfo(pb.GetServerInfoRequest())
+        assert Failure(found.value).reason == "UNAVAILABLE"
+        warm.set()
+        await starting
+        answer = await check.Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    await server.drain(1)
+    server.close()
+
+
+def test_a_server_that_cannot_warm_up_serves_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(engine, "warm_up", fail)
+    with serving(warm_up_seconds=5.0) as server:
+        assert server.stub.GetServerInfo(pb.GetServerInfoRequest()).version
+
+
+def test_a_missing_part_is_named_with_its_fix() -> None:
+    hide = "import sys; sys.modules['structlog'] = None; sys.argv = ['convolved_server']; "
+    run = "from convolved_server.__main__ import main; sys.exit(main())"
+    found = subprocess.run(
+        [sys.executable, "-c", hide + run], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert found.returncode == 2
+    assert "pip install 'convolved[server]'" in found.stderr
