@@ -136,6 +136,9 @@ class SignalType:
             constant: for integer weights the largest |bias|.
             argument: the name under which an overflow is reported.
 
+        Raises:
+            IntegerOverflow: if no integer dtype could hold the sums.
+
         >>> SignalType.of("int16").weighted(np.dtype("int8"), 1000, 0, "weight").dtype
         dtype('int32')
         >>> SignalType.of("float32").weighted(np.dtype("float64"), None, 0, "weight").dtype
