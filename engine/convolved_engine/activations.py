@@ -38,7 +38,7 @@ def activate(layer: Activation, x: NDArray[Any]) -> NDArray[Any]:
         x: real; of float32 or float64 for all but relu.
     """
     with np.errstate(all="ignore"):
-        return np.asarray(_activate(layer, np.ascontiguousarray(x)))
+        return np.asarray(_activate(layer, np.asarray(x, order="C")))
 
 
 def _activate(layer: Activation, x: NDArray[Any]) -> Any:

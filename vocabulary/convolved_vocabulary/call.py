@@ -53,7 +53,9 @@ class Call:
             found = found[(slice(None, None, -1),) * found.ndim]
             # NumPy's own conj turns bool into int8.
             found = found.conj() if found.dtype.kind == "c" else found
-        return found if self.dtype is None else self._exactly(found, self.dtype)
+        found = found if self.dtype is None else self._exactly(found, self.dtype)
+        # A result without axes is a number, as NumPy's functions give it.
+        return found if found.ndim else found[()]
 
     def _joined(self, output: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
         split = output.reshape(output.shape[0], -1, self.digits, *output.shape[2:])
