@@ -41,7 +41,11 @@ class StoredFilter:
 
 
 def described(filter: Filter) -> StoredFilter:
-    """A filter as it is stored, registered now; hashes its tensors."""
+    """A filter as it is stored, registered now.
+
+    Hashes its tensors and finds out its geometry, so that who uses it later need not.
+    """
+    _ = filter.receptive_field, filter.delay
     info = pb.FilterInfo(
         name=filter.name,
         filter=encode_filter(filter, announce=True),

@@ -115,7 +115,8 @@ def _decoded(
 ) -> StoredFilter:
     filter = decode_filter(request.filter, "filter", tensors)
     shared.limits.check_filter(filter.size_bytes, len(filter.layers))
-    return described(filter)
+    with located("filter"):
+        return described(filter)
 
 
 def page_that_fits(found: tuple[list[StoredFilter], str]) -> bytes:

@@ -11,7 +11,7 @@ from convolved.wire.filters import encode_filter
 from convolved.wire.tensors import decode_tensor, encode_tensor
 from convolved_server.filter_store import StoredFilter, token_after
 from convolved_server.registry import page_that_fits
-from convolved_vocabulary import Activation, Conv, Filter, impulse_response
+from convolved_vocabulary import Activation, Conv, ConvTranspose, Filter, impulse_response
 from tests.server.harness import Conversation, Running, create, failure, inline, pieces, serving
 
 RNG = np.random.default_rng(3)
@@ -202,3 +202,12 @@ def test_a_full_store_refuses_in_words_and_keeps_what_it_has() -> None:
         server.stub.GetFilter(pb.GetFilterRequest(name=kept.name))
         server.stub.DeleteFilter(pb.DeleteFilterRequest(name=kept.name))
         create(server, impulse_response(np.ones(3800)))
+
+
+def test_a_filter_whose_geometry_cannot_be_told_is_refused_when_it_is_registered(
+    server: Running,
+) -> None:
+    spread = ConvTranspose(np.ones((1, 1, 1), np.float32), stride=300)
+    found = failure(lambda: create(server, Filter([spread, spread])))
+    assert (found.reason, found.field) == ("INVALID_ARGUMENT", "filter")
+    assert "upsampling by 90000" in found.message

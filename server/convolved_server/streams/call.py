@@ -78,9 +78,10 @@ class StreamCall:
         carried = nbytes + Assembler(announced).nbytes
         with shared.admission.admit_stream(carried) as ticket:
             tensors = await receive(self._incoming, announced)
+            known = start.filter.WhichOneof("source") == "name"
             opening = await shared.desk.run(
                 partial(read_start, start, tensors, self._find, shared.limits),
-                predicted=None if announced else quick,
+                predicted=0.0 if known else None,
             )
             ticket.resize(carried + opening.predicted_bytes)
             stream = await shared.compute.run(opening.open)

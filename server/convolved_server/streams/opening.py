@@ -116,11 +116,11 @@ class Opening:
         greater = max(self.frame_bytes, math.ceil(self.rate * self.out_frame_bytes))
         return min(_BUFFER_BYTES, max(_SMALLEST_BUFFER, _BUFFERED_BLOCKS * self.block * greater))
 
-    @property
+    @cached_property
     def predicted_bytes(self) -> int:
         """What it will take at most, known before anything is taken: buffers, past and tail."""
         per_sample = self.frame_bytes + self.rate * self.out_frame_bytes
-        span = self.filter.time.receptive_field.size
+        span = self.filter.receptive_field[-1].size
         held = 4 * math.ceil(span * per_sample) + 2 * self.buffer_bytes
         if self.needs_whole and self.total is not None:
             held += math.ceil(self.total * per_sample)
@@ -233,6 +233,8 @@ def read_start(
         output_offset=start.output_offset,
     )
     _check_size(found, limits)
+    # Long for filters with much upsampling, so it is found out here, in a thread.
+    _ = found.predicted_bytes, filter.delay
     return found
 
 
