@@ -43,6 +43,7 @@ from .async_stream import AsyncStream
 from .client import Client
 from .embedded import embedded_server
 from .registered import FilterInfo, Limits, RegisteredFilter, ServerInfo
+from .session.resuming import ResumeEvent
 from .stream import Stream
 
 __all__ = [
@@ -75,6 +76,7 @@ __all__ = [
     "ReceptiveField",
     "RegisteredFilter",
     "ResourceExhausted",
+    "ResumeEvent",
     "ServerInfo",
     "Stream",
     "Unavailable",

@@ -16,6 +16,7 @@ from convolved.documented import as_documented
 from convolved.embedded import EmbeddedServer
 from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
 from convolved.session.calls import AnyFilter, Session
+from convolved.session.resuming import ResumeEvent, Resuming
 from convolved_vocabulary import Filter, Layer, Plan
 from convolved_vocabulary.layers.conv import Padding
 
@@ -30,15 +31,20 @@ class AsyncClient:
     context manager, or `close` it.
 
     Args:
-        target: `HOST:PORT` or `unix:PATH`.
+        target: `HOST:PORT` or `unix:PATH`, or several of them: when one is lost the next is used.
         token: sent with every call, for servers that demand one.
         timeout: seconds that a call may take, a whole `apply` of a streamed signal and one push
             of a stream counting as a call each; None for as long as the server is there.
         progress: called with the output samples received and their total, while a signal that
             does not fit one message goes through.
+        resume: go on by itself when a server that has answered before is lost: streams where
+            they stand, each output sample once; calls from their beginning.
+        resume_timeout: seconds without progress after which a loss is told all the same.
+        on_resume: called with a `ResumeEvent` before each attempt; the logger `convolved` tells
+            the same.
 
     Raises:
-        InvalidArgument: if the target or the timeout is none.
+        InvalidArgument: if the target or a timeout is none.
 
     >>> import asyncio
     >>> import numpy as np
@@ -58,13 +64,17 @@ class AsyncClient:
 
     def __init__(
         self,
-        target: str = "127.0.0.1:50051",
+        target: str | Sequence[str] = "127.0.0.1:50051",
         *,
         token: str | None = None,
         timeout: float | None = None,
         progress: Callable[[int, int], object] | None = None,
+        resume: bool = True,
+        resume_timeout: float = 30.0,
+        on_resume: Callable[[ResumeEvent], object] | None = None,
     ) -> None:
-        self._transport = AsyncTransport(target, token, timeout)
+        self._resuming = Resuming(resume, resume_timeout, on_resume)
+        self._transport = AsyncTransport(target, token, timeout, self._resuming)
         self._session = Session(progress)
         self._server: EmbeddedServer | None = None
 
@@ -93,12 +103,18 @@ class AsyncClient:
             await asyncio.to_thread(server.close)
             raise
         client._server = server
+        client._resuming.hopeless = server.ended
         return client
 
     @property
     def target(self) -> str:
-        """The address of the server."""
+        """The address of the server that is used."""
         return self._transport.target
+
+    @property
+    def resumes(self) -> int:
+        """How often a call or a stream was taken up again after a loss."""
+        return self._resuming.resumes
 
     @as_documented(Client.convolve)
     async def convolve(
@@ -162,7 +178,10 @@ class AsyncClient:
         )
         live, pipe = await self._transport.run(steps)
         return AsyncStream(
-            self._transport, live, pipe, lambda: self._transport.run(self._session.open(live))
+            self._transport,
+            live,
+            pipe,
+            lambda lost: self._transport.run(self._session.open(live), lost),
         )
 
     @as_documented(Client.plan)

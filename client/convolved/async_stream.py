@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from convolved.async_transport import AsyncPipe, AsyncTransport
 from convolved.session.live import LiveSession
 from convolved.stream_face import StreamFace
+from convolved_vocabulary import ConvolvedError
 
 __all__ = ["AsyncStream"]
 
@@ -29,11 +30,12 @@ class AsyncStream(StreamFace):
         transport: AsyncTransport,
         live: LiveSession,
         pipe: AsyncPipe,
-        reopen: Callable[[], Awaitable[AsyncPipe]],
+        reopen: Callable[[ConvolvedError | None], Awaitable[AsyncPipe]],
     ) -> None:
         super().__init__(live)
         self._transport, self._reopen = transport, reopen
         self._pipe: AsyncPipe | None = None
+        self._end: Callable[[], object] | None = None
         self._adopt(pipe)
 
     async def push(self, block: ArrayLike) -> NDArray[Any]:
@@ -100,18 +102,24 @@ class AsyncStream(StreamFace):
     async def _ready(self, what: str) -> AsyncPipe:
         """The call that carries the stream; a new one after `reset`."""
         self._check_ready(what, self._transport.closed)
-        return self._pipe or self._adopt(await self._reopen())
+        return self._pipe or self._adopt(await self._reopen(None))
 
     async def _exchange(
         self, pipe: AsyncPipe, messages: Iterable[Any], *, last: bool = False
     ) -> None:
         try:
-            await pipe.exchange(messages, self._live.receive, last=last)
+            try:
+                await pipe.exchange(messages, self._live.receive, last=last)
+            except ConvolvedError as lost:
+                # Whether it can be taken up again, the rule says: else this error comes back.
+                self._adopt(await self._reopen(lost))
         except BaseException as error:
             self._lose(error)
             raise
 
     def _adopt(self, pipe: AsyncPipe) -> AsyncPipe:
+        if self._end is not None:
+            self._end()
         self._pipe = pipe
         # A stream that its owner forgets must not hold the server's until it falls idle.
         self._end = weakref.finalize(self, pipe.close)
@@ -119,4 +127,5 @@ class AsyncStream(StreamFace):
 
     def _drop(self) -> None:
         self._pipe = None
-        self._end()
+        if self._end is not None:
+            self._end()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import grpc
 
-from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_target, checked_timeout
+from convolved.channel import CHANNEL_OPTIONS, Targets, call_metadata, checked_timeout
 from convolved.methods import STREAM_CONVOLVE, Method
-from convolved.session.operations import Exchange, Open, Operation, Steps, Unary, Upload
+from convolved.session.operations import Exchange, Open, Operation, Pause, Steps, Unary, Upload
+from convolved.session.resuming import Resuming
 from convolved.session.whole import WholeSession
 from convolved.wire.framing import serialize
 from convolved.wire.status import error_of
@@ -31,37 +32,59 @@ _LAST_EVENTS_SECONDS = 0.05
 
 
 class AsyncTransport:
-    """A channel to one server for the running event loop, made when it is first needed.
+    """A channel to each server that is used, for the running loop, made when it is first needed.
 
-    gRPC binds a channel to a loop. When another loop runs, another channel is made; that of a
-    loop that has ended ends with it.
+    gRPC binds a channel to a loop. When another loop runs, other channels are made; those of a
+    loop that has ended have ended with it.
 
     Args:
-        target: `HOST:PORT` or `unix:PATH`.
+        target: `HOST:PORT` or `unix:PATH`, or several of them.
         token: sent with every call, or None.
         timeout: seconds that a call, or a push of a stream, may take; None for no limit.
+        resuming: the rule by which lost calls and streams are taken up again.
     """
 
-    def __init__(self, target: str, token: str | None, timeout: float | None) -> None:
-        self.target = checked_target(target)
+    def __init__(
+        self,
+        target: str | Sequence[str],
+        token: str | None,
+        timeout: float | None,
+        resuming: Resuming,
+    ) -> None:
+        self._targets = Targets(target)
         self.timeout: float | None = checked_timeout(timeout)
         self._metadata = call_metadata(token)
+        self._resuming = resuming
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._channel: grpc.aio.Channel | None = None
+        self._channels: dict[str, grpc.aio.Channel] = {}
         self._held: AsyncGenerator[None, None] | None = None
         self._calls = _OpenCalls()
         self.closed: bool = False
 
-    async def run(self, steps: Steps[T]) -> T:
+    @property
+    def target(self) -> str:
+        """The server that is used."""
+        return self._targets.current
+
+    async def run(self, steps: Steps[T], lost: ConvolvedError | None = None) -> T:
         """Perform steps to their end.
+
+        Args:
+            steps: of a session.
+            lost: the loss of a stream that the first step takes up again.
 
         Raises:
             ConvolvedError: as the steps leave it.
         """
+        steps = self._resuming.persist(steps, lost)
+        used = self.target
         try:
             operation = next(steps)
             while True:
                 try:
+                    if isinstance(operation, Pause):
+                        self._targets.turn_from(used)
+                    used = self.target
                     answer = await self._perform(operation)
                 except ConvolvedError as error:
                     operation = steps.throw(error)
@@ -76,7 +99,7 @@ class AsyncTransport:
         self.closed = True
         if self._held is not None and self._loop is asyncio.get_running_loop():
             await self._held.aclose()
-        self._channel = self._held = None
+        self._channels, self._held = {}, None
 
     async def _perform(self, operation: Operation) -> Any:
         match operation:
@@ -92,8 +115,11 @@ class AsyncTransport:
             case Open(live):
                 call = await self._stream()
                 pipe = AsyncPipe(call, self._calls, self.target, self.timeout)
-                await pipe.exchange(live.opening(), live.receive)
+                await pipe.exchange(live.opening(), live.receive, last=live.ended)
                 return pipe
+            case Pause(seconds):
+                await asyncio.sleep(seconds)
+                return None
 
     async def _answer(self, kind: Callable[..., Any], method: Method, request: Any) -> Any:
         call = kind(method.path, request_serializer=serialize, response_deserializer=method.parse)
@@ -127,22 +153,27 @@ class AsyncTransport:
         if self.closed:
             raise FailedPrecondition("the client is closed: make another")
         loop = asyncio.get_running_loop()
-        if self._channel is None or self._loop is not loop:
-            self._channel = grpc.aio.insecure_channel(self.target, options=CHANNEL_OPTIONS)
-            self._loop = loop
-            self._calls = _OpenCalls()
-            self._held = _held(self._channel, self._calls)
+        if self._loop is not loop:
+            self._loop, self._channels, self._calls = loop, {}, _OpenCalls()
+            self._held = _held(self._channels, self._calls)
             await anext(self._held)
-        return self._channel
+        target = self.target
+        if target not in self._channels:
+            channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+            self._channels[target] = channel
+        return self._channels[target]
 
 
-async def _held(channel: grpc.aio.Channel, calls: _OpenCalls) -> AsyncGenerator[None, None]:
-    """Close the channel when its loop ends, which closes the generators that it still has."""
+async def _held(
+    channels: dict[str, grpc.aio.Channel], calls: _OpenCalls
+) -> AsyncGenerator[None, None]:
+    """Close the channels when their loop ends, which closes the generators that it still has."""
     try:
         yield
     finally:
         calls.cancel_all()
-        await channel.close()
+        for channel in channels.values():
+            await channel.close()
         await asyncio.sleep(calls.settled_in())
 
 

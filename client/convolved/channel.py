@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from convolved.wire.limits import MESSAGE_BYTES
 from convolved_vocabulary import InvalidArgument
 
-__all__ = ["CHANNEL_OPTIONS", "call_metadata", "checked_target", "checked_timeout"]
+__all__ = ["CHANNEL_OPTIONS", "Targets", "call_metadata", "checked_timeout"]
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
@@ -28,11 +30,27 @@ def call_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
     return () if token is None else (("authorization", f"Bearer {token}"),)
 
 
-def checked_target(target: object) -> str:
-    """Return an address if it is one: `HOST:PORT` or `unix:PATH`."""
-    if not isinstance(target, str) or not target.strip():
-        raise InvalidArgument("target", repr(target), "'HOST:PORT' or 'unix:PATH'")
-    return target
+class Targets:
+    """The servers that a client knows, and the one that it uses.
+
+    Args:
+        target: `HOST:PORT` or `unix:PATH`, or several of them.
+    """
+
+    def __init__(self, target: str | Sequence[str]) -> None:
+        several: list[str] = list(target) if isinstance(target, list | tuple) else [target]
+        if not several or not all(isinstance(each, str) and each.strip() for each in several):
+            raise InvalidArgument(
+                "target", repr(target), "'HOST:PORT' or 'unix:PATH', or a list of them"
+            )
+        self._known = several
+        self.current: str = several[0]
+
+    def turn_from(self, lost: str) -> None:
+        """Use the next one, unless that was done already."""
+        if self.current == lost:
+            following = self._known.index(lost) + 1
+            self.current = self._known[following % len(self._known)]
 
 
 def checked_timeout(timeout: object) -> float | None:

@@ -58,12 +58,17 @@ class EmbeddedServer:
             start_new_session=True,
         )
         self.close: Callable[[], object] = weakref.finalize(self, _end, process, log, folder)
+        self._process = process
         self.process_id: int = process.pid
         try:
             self.address: str = _address(process, log)
         except BaseException:
             self.close()
             raise
+
+    def ended(self) -> bool:
+        """Whether the child has ended, so that nothing will serve here again."""
+        return self._process.poll() is not None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from convolved.session.live import LiveSession
 from convolved.stream_face import StreamFace
 from convolved.transport import Pipe, Transport
+from convolved_vocabulary import ConvolvedError
 
 __all__ = ["Stream"]
 
@@ -31,11 +32,16 @@ class Stream(StreamFace):
     """
 
     def __init__(
-        self, transport: Transport, live: LiveSession, pipe: Pipe, reopen: Callable[[], Pipe]
+        self,
+        transport: Transport,
+        live: LiveSession,
+        pipe: Pipe,
+        reopen: Callable[[ConvolvedError | None], Pipe],
     ) -> None:
         super().__init__(live)
         self._transport, self._reopen = transport, reopen
         self._pipe: Pipe | None = None
+        self._end: Callable[[], object] | None = None
         self._adopt(pipe)
 
     def push(self, block: ArrayLike) -> NDArray[Any]:
@@ -102,16 +108,22 @@ class Stream(StreamFace):
     def _ready(self, what: str) -> Pipe:
         """The call that carries the stream; a new one after `reset`."""
         self._check_ready(what, self._transport.closed)
-        return self._pipe or self._adopt(self._reopen())
+        return self._pipe or self._adopt(self._reopen(None))
 
     def _exchange(self, pipe: Pipe, messages: Iterable[Any], *, last: bool = False) -> None:
         try:
-            pipe.exchange(messages, self._live.receive, last=last)
+            try:
+                pipe.exchange(messages, self._live.receive, last=last)
+            except ConvolvedError as lost:
+                # Whether it can be taken up again, the rule says: else this error comes back.
+                self._adopt(self._reopen(lost))
         except BaseException as error:
             self._lose(error)
             raise
 
     def _adopt(self, pipe: Pipe) -> Pipe:
+        if self._end is not None:
+            self._end()
         self._pipe = pipe
         # A stream that its owner forgets must not hold the server's until it falls idle.
         self._end = weakref.finalize(self, pipe.close)
@@ -119,4 +131,5 @@ class Stream(StreamFace):
 
     def _drop(self) -> None:
         self._pipe = None
-        self._end()
+        if self._end is not None:
+            self._end()

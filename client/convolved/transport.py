@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import grpc
 
-from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_target, checked_timeout
+from convolved.channel import CHANNEL_OPTIONS, Targets, call_metadata, checked_timeout
 from convolved.methods import STREAM_CONVOLVE, Method
-from convolved.session.operations import Exchange, Open, Operation, Steps, Unary, Upload
+from convolved.session.operations import Exchange, Open, Operation, Pause, Steps, Unary, Upload
+from convolved.session.resuming import Resuming
 from convolved.session.whole import WholeSession
 from convolved.wire.framing import serialize
 from convolved.wire.status import error_of
@@ -29,33 +30,60 @@ T = TypeVar("T")
 
 
 class Transport:
-    """A channel to one server, made when it is first needed.
+    """A channel to each server that is used, made when it is first needed.
 
     Args:
-        target: `HOST:PORT` or `unix:PATH`.
+        target: `HOST:PORT` or `unix:PATH`, or several of them.
         token: sent with every call, or None.
         timeout: seconds that a call, or a push of a stream, may take; None for no limit.
+        resuming: the rule by which lost calls and streams are taken up again.
     """
 
-    def __init__(self, target: str, token: str | None, timeout: float | None) -> None:
-        self.target = checked_target(target)
+    def __init__(
+        self,
+        target: str | Sequence[str],
+        token: str | None,
+        timeout: float | None,
+        resuming: Resuming,
+    ) -> None:
+        self._targets = Targets(target)
         self.timeout: float | None = checked_timeout(timeout)
         self._metadata = call_metadata(token)
+        self._resuming = resuming
         self._lock = threading.Lock()
-        self._channel: grpc.Channel | None = None
+        self._channels: dict[str, grpc.Channel] = {}
         self._pipes: weakref.WeakSet[Pipe] = weakref.WeakSet()
-        self.closed = False
+        self._closing = threading.Event()
 
-    def run(self, steps: Steps[T]) -> T:
+    @property
+    def target(self) -> str:
+        """The server that is used."""
+        return self._targets.current
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closing.is_set()
+
+    def run(self, steps: Steps[T], lost: ConvolvedError | None = None) -> T:
         """Perform steps to their end.
+
+        Args:
+            steps: of a session.
+            lost: the loss of a stream that the first step takes up again.
 
         Raises:
             ConvolvedError: as the steps leave it.
         """
+        steps = self._resuming.persist(steps, lost)
+        used = self.target
         try:
             operation = next(steps)
             while True:
                 try:
+                    if isinstance(operation, Pause):
+                        self._targets.turn_from(used)
+                    used = self.target
                     answer = self._perform(operation)
                 except ConvolvedError as error:
                     operation = steps.throw(error)
@@ -67,12 +95,12 @@ class Transport:
 
     def close(self) -> None:
         """End what is open, and the connection."""
-        self.closed = True
+        self._closing.set()
         for pipe in list(self._pipes):
             pipe.close()
         with self._lock:
-            if self._channel is not None:
-                self._channel.close()
+            for channel in self._channels.values():
+                channel.close()
 
     def _perform(self, operation: Operation) -> Any:
         match operation:
@@ -85,8 +113,11 @@ class Transport:
             case Open(live):
                 pipe = Pipe(self._stream, self.target, self.timeout)
                 self._pipes.add(pipe)
-                pipe.exchange(live.opening(), live.receive)
+                pipe.exchange(live.opening(), live.receive, last=live.ended)
                 return pipe
+            case Pause(seconds):
+                self._closing.wait(seconds)
+                return None
 
     def _answer(self, kind: Callable[..., Any], method: Method, request: Any) -> Any:
         call = kind(method.path, request_serializer=serialize, response_deserializer=method.parse)
@@ -118,9 +149,10 @@ class Transport:
         with self._lock:
             if self.closed:
                 raise FailedPrecondition("the client is closed: make another")
-            if self._channel is None:
-                self._channel = grpc.insecure_channel(self.target, options=CHANNEL_OPTIONS)
-            return self._channel
+            target = self.target
+            if target not in self._channels:
+                self._channels[target] = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+            return self._channels[target]
 
 
 class Pipe:

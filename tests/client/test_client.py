@@ -271,8 +271,11 @@ def test_nothing_is_connected_before_it_is_needed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"target": ""}, "target: got ''; want 'HOST:PORT' or 'unix:PATH'"),
-        ({"target": 50051}, "target: got 50051; want 'HOST:PORT' or 'unix:PATH'"),
+        ({"target": ""}, "target: got ''; want 'HOST:PORT' or 'unix:PATH', or a list of them"),
+        (
+            {"target": 50051},
+            "target: got 50051; want 'HOST:PORT' or 'unix:PATH', or a list of them",
+        ),
         ({"timeout": 0}, "timeout: got 0; want seconds above 0, or None"),
         ({"timeout": "1"}, "timeout: got '1'; want seconds above 0, or None"),
     ],

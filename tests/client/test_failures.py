@@ -68,7 +68,10 @@ def test_a_server_that_dies_is_told_at_once_wherever_it_is_waited_for(prompt: No
     def kill(done: int, total: int) -> None:
         os.kill(server.process_id, signal.SIGKILL)
 
-    with Client(server.address, progress=kill) as client, client.stream(IR) as live:
+    with (
+        Client(server.address, progress=kill, resume=False) as client,
+        client.stream(IR) as live,
+    ):
         live.push(noise(100))
         begin = time.monotonic()
         with pytest.raises(Unavailable):
@@ -94,7 +97,7 @@ def test_a_stream_goes_on_after_reset_when_the_server_is_back(prompt: None) -> N
 
     with (
         serving(with_handlers(StreamConvolve=stream)) as address,
-        Client(address) as client,
+        Client(address, resume=False) as client,
         client.stream(IR) as live,
     ):
         first = live.push(noise(64))
@@ -154,7 +157,10 @@ def test_success_without_the_last_output_is_a_loss(prompt: None) -> None:
     def stop_short(requests: Iterator[Any], context: Any) -> Iterator[Any]:
         yield next(Honest().stream(requests, context))
 
-    with serving(with_handlers(StreamConvolve=stop_short)) as address, Client(address) as client:
+    with (
+        serving(with_handlers(StreamConvolve=stop_short)) as address,
+        Client(address, resume=False) as client,
+    ):
         with pytest.raises(Unavailable, match="ended the stream before"):
             client.apply(noise(2_000_000), IR)
         live = client.stream(IR)
@@ -187,7 +193,7 @@ def test_errors_of_the_server_keep_their_attributes(prompt: None) -> None:
 
     with (
         serving(with_handlers(Convolve=full, StreamConvolve=full)) as address,
-        Client(address) as client,
+        Client(address, resume=False) as client,
     ):
         for use in (
             lambda: client.apply(noise(10), IR),

@@ -44,9 +44,11 @@ class ConvolvedError(Exception):
     Attributes:
         message: the whole sentence, as `str(error)` gives it.
         reason: a constant word for machines, the same in `google.rpc.ErrorInfo.reason`.
+        resumable: whether the server was lost, so that the same may be tried again elsewhere.
     """
 
     reason: ClassVar[str] = "UNKNOWN"
+    resumable: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -123,6 +125,7 @@ class Unavailable(ConvolvedError, ConnectionError):
     """The server cannot be reached, died, or is draining."""
 
     reason = "UNAVAILABLE"
+    resumable = True
 
 
 class DeadlineExceeded(ConvolvedError, TimeoutError):

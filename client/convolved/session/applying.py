@@ -92,17 +92,17 @@ class Applying:
         return once
 
     def _exchange(self, index: int) -> Callable[[], Steps[None]]:
+        session = WholeSession(
+            self._source,
+            self._signal[index],
+            self._options,
+            self._rate,
+            lambda shape, dtype: self._target(index, shape, dtype)[0],
+            self._progress,
+        )
+
         def once() -> Steps[None]:
-            yield Exchange(
-                WholeSession(
-                    self._source,
-                    self._signal[index],
-                    self._options,
-                    self._rate,
-                    lambda shape, dtype: self._target(index, shape, dtype)[0],
-                    self._progress,
-                )
-            )
+            yield Exchange(session)
 
         return once
 

@@ -2,7 +2,7 @@
 
 The law: after n inputs exactly `filter.ready(n)` outputs have been returned, after the end
 the length of the whole result. A server that breaks it is found out here. What the future may
-still read of the input is retained, so that a new call can take the stream up (`resuming`).
+still read of the input is retained, so that a new call can take the stream up.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ class LiveSession:
     """A stream as its caller sees it, whatever calls carry it.
 
     Use: send `opening()`, feed `receive` until it returns True. Then for each push send
-    `push(block)`, feed `receive` until True, and `take()` the output; `flush()` alike, once.
+    `push(block)`, feed `receive` until True, and `take()` the output; `flush()` alike, once. If
+    the call is lost, send `opening()` in a new one and go on.
 
     Attributes:
         source: the filter.
@@ -79,22 +81,23 @@ class LiveSession:
         return self.source.filter.delay
 
     def opening(self) -> Iterator[Request]:
-        """The messages that open the stream."""
-        return self.source.opening(self._start())
+        """The messages that open the stream, or take it up in a new call.
 
-    def resuming(self) -> Iterator[Request]:
-        """The messages that take the stream up in a new call, with what still awaits its answer."""
+        Then they bring again what the outputs to come still read, and what awaits its answer.
+        """
+        # The messages are drawn later, by another thread: what they tell is settled here.
         begun = self.inputs - (0 if self._pending is None else self._pending.shape[-1])
-        yield from self.source.opening(self._start())
+        again: list[Iterator[Request]] = []
         waiting = self._pending is not None
         for offset, block in self._retained:
             skip = max(0, self.retain_from - offset)
             more = waiting or offset + block.shape[-1] < begun
-            yield from self._blocks(block[..., skip:], offset + skip, more=more)
+            again.append(self._blocks(block[..., skip:], offset + skip, more=more))
         if self._pending is not None:
-            yield from self._blocks(self._pending, begun, more=False)
+            again.append(self._blocks(self._pending, begun, more=False))
         if self.ended:
-            yield pb.StreamConvolveRequest(end=pb.End(total_samples=self.inputs))
+            again.append(iter((self._last(),)))
+        return chain(self.source.opening(self._start()), *again)
 
     def push(self, block: ArrayLike) -> Iterator[BlockFrame]:
         """Begin a push; the messages to send, none if the block is empty.
@@ -134,7 +137,7 @@ class LiveSession:
         self._refuse_after_end("flush")
         self.ended, self._bare = True, False
         self._await(self.source.filter.time.output_length(self.inputs))
-        return iter((pb.StreamConvolveRequest(end=pb.End(total_samples=self.inputs)),))
+        return iter((self._last(),))
 
     def reset(self) -> None:
         """Begin anew, as if nothing had been pushed; the next call opens again."""
@@ -176,6 +179,9 @@ class LiveSession:
             input_offset=self.retain_from,
             output_offset=self.outputs,
         )
+
+    def _last(self) -> pb.StreamConvolveRequest:
+        return pb.StreamConvolveRequest(end=pb.End(total_samples=self.inputs))
 
     def _blocks(self, array: NDArray[Any], offset: int, *, more: bool) -> Iterator[BlockFrame]:
         length = array.shape[-1]

@@ -11,7 +11,7 @@ from convolved.methods import Method
 from .live import LiveSession
 from .whole import WholeSession
 
-__all__ = ["Exchange", "Open", "Operation", "Steps", "Unary", "Upload"]
+__all__ = ["Exchange", "Open", "Operation", "Pause", "Steps", "Unary", "Upload"]
 
 T = TypeVar("T")
 
@@ -45,7 +45,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Open a live stream: send `session.opening()`, and receive until it says that it is open.
+    """Open a live stream, or take it up again where it stands.
+
+    The shell sends `session.opening()`, and receives until it says that nothing more is due; if
+    `session.ended`, these are the last messages of the call.
 
     What is sent back is the shell's own: its handle of the open call.
     """
@@ -53,5 +56,12 @@ class Open:
     session: LiveSession
 
 
-Operation: TypeAlias = Unary | Upload | Exchange | Open
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait; where several servers are known, turn from the one that was lost to the next."""
+
+    seconds: float
+
+
+Operation: TypeAlias = Unary | Upload | Exchange | Open | Pause
 Steps: TypeAlias = Generator[Operation, Any, T]

@@ -145,7 +145,7 @@ class WholeSession:
             )
         self.output[..., self.received : end] = block
         self.received = end
-        self.retain_from = message.retain_from
+        self.retain_from = max(self.retain_from, message.retain_from)
         if self._progress is not None:
             self._progress(end, total)
 

@@ -142,6 +142,8 @@ class Assembler:
 
     def _close(self, number: int, raw: NDArray[np.uint8]) -> None:
         dtype, shape = self._expected[number]
+        # The bytes themselves are closed: whoever keeps the array need not copy it to be sure.
+        raw.flags.writeable = False
         array = raw.view(dtype.newbyteorder("<")).reshape(shape).astype(dtype, copy=False)
         array.flags.writeable = False
         self._done.append(checked_bools(array, f"tensor {number}", f"tensor {number}"))

@@ -137,7 +137,9 @@ def error_of(failure: RpcFailure, target: str = "the server") -> ConvolvedError:
         failure: what gRPC raised.
         target: the server, for the words of errors that come from the transport.
     """
-    return error_from(failure.code(), failure.details(), details_of(failure), target)
+    error = error_from(failure.code(), failure.details(), details_of(failure), target)
+    error.resumable = resumable(failure)
+    return error
 
 
 def error_from(

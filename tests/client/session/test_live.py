@@ -120,7 +120,7 @@ def test_a_stream_that_loses_its_calls_goes_on_without_a_sample_lost_or_repeated
                 # The request goes out, and the server is gone before it answers.
                 list(requests)
                 peer = Peer(server)
-                talk(live, peer, live.resuming())
+                talk(live, peer, live.opening())
             else:
                 talk(live, peer, requests)
             found.append(live.take())
@@ -140,7 +140,7 @@ def test_a_stream_lost_in_the_middle_of_an_answer_takes_what_is_missing() -> Non
     answers = exchanged(peer, live.push(x))
     assert not live.receive(next(answers))
     assert 0 < live.outputs < 600_000
-    talk(live, Peer(server), live.resuming())
+    talk(live, Peer(server), live.opening())
     found = live.take()
     assert found.shape == (1, 600_000)
     np.testing.assert_allclose(found, apply(x, filter)[:, :600_000], atol=1e-3)
@@ -153,7 +153,7 @@ def test_what_is_retained_is_what_the_future_may_read() -> None:
     for _ in range(200):
         talk(live, peer, live.push(noise(1, 64)))
         live.take()
-    replayed = [m for m in live.resuming() if isinstance(m, BlockFrame)]
+    replayed = [m for m in live.opening() if isinstance(m, BlockFrame)]
     held = sum(len(block.data) for block in replayed) // 4
     assert live.retain_from + held == live.inputs
     assert held < 2000
@@ -170,7 +170,7 @@ def test_a_pushed_array_may_be_changed_afterwards() -> None:
     first = live.take()
     x[:] = np.nan
     list(live.flush())
-    talk(live, Peer(server), live.resuming())
+    talk(live, Peer(server), live.opening())
     joined = np.concatenate([first, live.take()], -1)
     np.testing.assert_allclose(joined, apply(kept, filter), atol=1e-5)
 
