@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["extend", "remaining"]
+__all__ = ["extend", "fold", "remaining"]
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -83,6 +83,41 @@ def extend(
             else:
                 rows[begin:end] = 0 if word == "zeros" else word
     return out
+
+
+def fold(
+    extended: NDArray[Any],
+    pads: Sequence[tuple[int, int]],
+    boundary: Sequence[str | float],
+    left: Pads | None = None,
+) -> NDArray[Any]:
+    """The adjoint of `extend`: what stands in the padding is added to where it came from.
+
+    Args:
+        extended: (..., *spatial) as `extend` returns it.
+        pads: as for `extend`.
+        boundary: as for `extend`.
+        left: as for `extend`.
+
+    Returns:
+        an array of the shape that `extend` was given.
+
+    >>> fold(np.arange(1.0, 6.0), ((1, 1),), ("edge",))
+    array([3., 3., 9.])
+    """
+    left = remaining(pads, boundary) if left is None else left
+    found, outer = extended, extended.ndim - len(pads)
+    for axis, (pair, word) in reversed(list(enumerate(zip(pads, boundary, strict=True)))):
+        if left[axis] != (0, 0) or not any(pair):
+            continue
+        rows = np.moveaxis(found, outer + axis, 0)
+        before, n = pair[0], len(rows) - sum(pair)
+        inner = rows[before : before + n].copy()
+        if isinstance(word, str) and word != "zeros":
+            np.add.at(inner, _source(word, -before, 0, n), rows[:before])
+            np.add.at(inner, _source(word, n, n + pair[1], n), rows[before + n :])
+        found = np.moveaxis(inner, 0, outer + axis)
+    return found
 
 
 def _source(word: str, begin: int, end: int, n: int) -> NDArray[np.int64]:
