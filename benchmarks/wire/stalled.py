@@ -1,8 +1,9 @@
-"""A reader that stops: what a server holds for streams into which everything is sent, and from
-which nothing is read.
-"""
+"""A reader that stops: what a server holds for streams that send everything and read nothing."""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from benchmarks.results import Bar, Measurement
 
@@ -24,11 +25,13 @@ def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     measurements: list[Measurement] = []
     bars: list[Bar] = []
     for manner in MANNERS:
+        case = f"{manner}, {effort.stalled_streams} streams"
         # Servers of their own: what one of them keeps of earlier work would hide its growth.
         with started(effort.transports, ("convolved", "echo")) as field:
-            for runner in field.runners:
-                growth, taken = _stall(runner, effort, manner)
-                case = f"{manner}, {effort.stalled_streams} streams"
+            # No times are taken, so that they may wait side by side.
+            with ThreadPoolExecutor() as pool:
+                found = pool.map(partial(_stall, effort, manner), field.runners)
+            for runner, (growth, taken) in zip(field.runners, found, strict=True):
                 measurements += [
                     Measurement(GROWTH, case, runner.name, "MiB", (growth,)),
                     Measurement(TAKEN, case, runner.name, "MiB", (taken,)),
@@ -51,7 +54,7 @@ def _bar(runner: Runner, case: str, growth: float) -> Bar:
     )
 
 
-def _stall(runner: Runner, effort: Effort, manner: str) -> tuple[float, float]:
+def _stall(effort: Effort, manner: str, runner: Runner) -> tuple[float, float]:
     """Growth of the server, and what it took, in MiB for each stream."""
     assert runner.server is not None
     runner.server.forget_peak()
