@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from typing import Annotated, NoReturn
 
 import typer
@@ -16,6 +14,7 @@ from convolved.cli.health import health
 from convolved.cli.info import info
 from convolved.cli.plan import plan
 from convolved.cli.serve import Serve, serve
+from convolved.cli.signals import end_by_exception
 
 __all__ = ["app", "run"]
 
@@ -75,11 +74,6 @@ add(app, health)
 
 def run() -> NoReturn:
     """Run the command line of this process, and end it."""
-    # Files half written are removed on the way out, for which the way must be an exception.
-    signal.signal(signal.SIGTERM, _terminated)
+    end_by_exception()
     typer.main.get_command(app).main(prog_name="convolved")
     raise AssertionError("the command line ends by itself")
-
-
-def _terminated(*_: object) -> NoReturn:
-    sys.exit(ExitCode.TERMINATED)

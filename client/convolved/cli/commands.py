@@ -78,13 +78,18 @@ def paragraphs(function: Callable[..., Any]) -> str:
     ...       convolved do it
     ...     '''
     >>> paragraphs(f)
-    'Do it well.\n\n  convolved do it'
+    'Do it well.\n\n[dim][/dim]  convolved do it'
     """
-    text = inspect.getdoc(function) or ""
+    blocks = (inspect.getdoc(function) or "").split("\n\n")
     return "\n\n".join(
-        block if block.startswith(" ") else " ".join(block.split("\n"))
-        for block in text.split("\n\n")
+        _indented(block) if block.startswith(" ") else " ".join(block.split("\n"))
+        for block in blocks
     )
+
+
+def _indented(block: str) -> str:
+    # typer takes the margin away that lines have in common, unless they begin with markup.
+    return "\n".join(f"[dim][/dim]{line}" for line in block.split("\n"))
 
 
 def _plain(parameters: list[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from convolved.audio.replacing import part_of
 from convolved.cli.names import PREFIX
 from convolved.cli.rates import Rates, settle
 from convolved.cli.routing import Routing, match
+from convolved.cli.signals import undisturbed
 from convolved_vocabulary import InvalidArgument, Options
 from convolved_vocabulary.impulse import looks_transposed
 
@@ -89,7 +90,8 @@ def check(job: Job) -> Checked:
     _check_result(job, signal, kernel, subtype, rates)
     for path, argument in ((job.out, "OUT"), (job.plot, "--plot")):
         if path is not None:
-            part_of(path, argument).unlink()
+            with undisturbed():
+                part_of(path, argument).unlink()
     return Checked(job, signal, kernel, routing, rates, subtype, options)
 
 

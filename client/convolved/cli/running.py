@@ -19,6 +19,7 @@ from convolved.cli.kernels import Kernel
 from convolved.cli.plans import in_short
 from convolved.cli.servers import ServerAt
 from convolved.cli.sessions import pass_through
+from convolved.cli.signals import undisturbed
 from convolved.cli.talk import Talk
 from convolved.cli.words import about_samples, in_seconds, times
 from convolved.client import Client
@@ -114,11 +115,11 @@ def _convolve(
         opened: list[tuple[FileResult, audio.Writer]] = []
 
         def allocate(shape: tuple[int, ...], dtype: np.dtype[Any]) -> FileResult:
-            writer = writing.enter_context(
-                audio.Writer(
-                    job.out, shape[0], rate, job.subtype, normalize=job.normalize, argument="OUT"
-                )
+            writer = audio.Writer(
+                job.out, shape[0], rate, job.subtype, normalize=job.normalize, argument="OUT"
             )
+            with undisturbed():
+                writing.enter_context(writer)
             found = FileResult(shape, dtype, lambda block: writer.write(blend(block)))
             opened.append((found, writer))
             return found
