@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -14,16 +14,17 @@ from convolved.async_transport import AsyncTransport
 from convolved.client import Client
 from convolved.documented import as_documented
 from convolved.embedded import EmbeddedServer
+from convolved.functions import Functions
 from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
 from convolved.session.calls import AnyFilter, Session
 from convolved.session.resuming import ResumeEvent, Resuming
 from convolved_vocabulary import Filter, Layer, Plan
-from convolved_vocabulary.layers.conv import Padding
+from convolved_vocabulary.call import Call
 
 __all__ = ["AsyncClient"]
 
 
-class AsyncClient:
+class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
     """A convolution service for asyncio: the methods of `Client`, awaited.
 
     Nothing is connected before it is needed. It may be used from several tasks at once, and from
@@ -116,35 +117,6 @@ class AsyncClient:
         """How often a call or a stream was taken up again after a loss."""
         return self._resuming.resumes
 
-    @as_documented(Client.convolve)
-    async def convolve(
-        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
-    ) -> NDArray[Any]:
-        """Convolve two arrays, as `scipy.signal.convolve` does."""
-        return await self._transport.run(self._session.convolve(in1, in2, mode, method))
-
-    @as_documented(Client.correlate)
-    async def correlate(
-        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
-    ) -> NDArray[Any]:
-        """Cross-correlate two arrays, as `scipy.signal.correlate` does."""
-        return await self._transport.run(self._session.correlate(in1, in2, mode, method))
-
-    @as_documented(Client.conv)
-    async def conv(
-        self,
-        x: ArrayLike,
-        weight: ArrayLike,
-        bias: ArrayLike | None = None,
-        stride: int | Sequence[int] = 1,
-        padding: Padding = 0,
-        dilation: int | Sequence[int] = 1,
-        groups: int = 1,
-    ) -> NDArray[Any]:
-        """Cross-correlate channels, as PyTorch's `conv1d`, `conv2d` and `conv3d` do."""
-        steps = self._session.conv(x, weight, bias, stride, padding, dilation, groups)
-        return await self._transport.run(steps)
-
     @as_documented(Client.apply)
     async def apply(
         self,
@@ -231,6 +203,9 @@ class AsyncClient:
     async def info(self) -> ServerInfo:
         """Describe the server: version, abilities, limits."""
         return await self._transport.run(self._session.info())
+
+    async def _computed(self, call: Call) -> NDArray[Any]:
+        return await self._transport.run(self._session.computed(call))
 
     async def close(self) -> None:
         """End its streams, the connection, and the server if it is embedded. May be repeated."""

@@ -10,18 +10,19 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from convolved.channel import checked_timeout
 from convolved.embedded import EmbeddedServer
+from convolved.functions import Functions
 from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
 from convolved.session.calls import AnyFilter, Session
 from convolved.session.resuming import ResumeEvent, Resuming
 from convolved.stream import Stream
 from convolved.transport import Transport
 from convolved_vocabulary import Filter, Layer, Plan
-from convolved_vocabulary.layers.conv import Padding
+from convolved_vocabulary.call import Call
 
 __all__ = ["Client"]
 
 
-class Client:
+class Client(Functions[NDArray[Any]]):
     """A convolution service, array in, array out. It may be used from several threads.
 
     Nothing is connected before it is needed. Use it as a context manager, or `close` it.
@@ -104,88 +105,6 @@ class Client:
     def resumes(self) -> int:
         """How often a call or a stream was taken up again after a loss."""
         return self._resuming.resumes
-
-    def convolve(
-        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
-    ) -> NDArray[Any]:
-        """Convolve two arrays, as `scipy.signal.convolve` does.
-
-        Args:
-            in1: an array of up to three axes.
-            in2: another of as many axes.
-            mode: "full", "same" (the size of in1, centered) or "valid".
-            method: "auto", "direct" or "fft".
-
-        Returns:
-            an array of dtype `numpy.result_type(in1, in2)`; integers are exact.
-
-        Raises:
-            InvalidArgument: naming what is wrong.
-            IntegerOverflow: where SciPy would wrap around in silence.
-            Unavailable: if the server cannot be reached.
-
-        >>> client.convolve([1, 2, 3], [1, 1])
-        array([1, 3, 5, 3])
-        """
-        return self._transport.run(self._session.convolve(in1, in2, mode, method))
-
-    def correlate(
-        self, in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto"
-    ) -> NDArray[Any]:
-        """Cross-correlate two arrays, as `scipy.signal.correlate` does; in2 is conjugated.
-
-        Args:
-            in1: an array of up to three axes.
-            in2: another of as many axes.
-            mode: "full", "same" (the size of in1, centered) or "valid".
-            method: "auto", "direct" or "fft".
-
-        Returns:
-            an array of dtype `numpy.result_type(in1, in2)`; integers are exact.
-
-        Raises:
-            InvalidArgument: naming what is wrong.
-            IntegerOverflow: where SciPy would wrap around in silence.
-            Unavailable: if the server cannot be reached.
-
-        >>> client.correlate([1.0, 2.0, 3.0], [1.0, 1.0], mode="valid")
-        array([3., 5.])
-        """
-        return self._transport.run(self._session.correlate(in1, in2, mode, method))
-
-    def conv(
-        self,
-        x: ArrayLike,
-        weight: ArrayLike,
-        bias: ArrayLike | None = None,
-        stride: int | Sequence[int] = 1,
-        padding: Padding = 0,
-        dilation: int | Sequence[int] = 1,
-        groups: int = 1,
-    ) -> NDArray[Any]:
-        """Cross-correlate channels, as PyTorch's `conv1d`, `conv2d` and `conv3d` do.
-
-        Args:
-            x: (channels, *spatial) or (batch, channels, *spatial).
-            weight: (out_channels, channels / groups, *kernel), of the dtype of x.
-            bias: (out_channels,).
-            stride: an int, or one for each axis.
-            padding: as `Conv` takes it; PyTorch's words and numbers mean the same.
-            dilation: an int, or one for each axis.
-            groups: how many groups of channels are convolved by themselves.
-
-        Returns:
-            (out_channels, *out_spatial), with a batch axis if x has one.
-
-        Raises:
-            InvalidArgument: naming what is wrong.
-            Unavailable: if the server cannot be reached.
-
-        >>> client.conv([[1.0, 2.0, 3.0]], [[[1.0, 1.0]]])
-        array([[3., 5.]])
-        """
-        steps = self._session.conv(x, weight, bias, stride, padding, dilation, groups)
-        return self._transport.run(steps)
 
     def apply(
         self,
@@ -397,6 +316,9 @@ class Client:
         4194304
         """
         return self._transport.run(self._session.info())
+
+    def _computed(self, call: Call) -> NDArray[Any]:
+        return self._transport.run(self._session.computed(call))
 
     def close(self) -> None:
         """End its streams, the connection, and the server if it is embedded. May be repeated."""

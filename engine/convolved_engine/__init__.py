@@ -6,7 +6,26 @@ what users call; `apply_arranged` and `open_stream` are what a server calls.
 
 from convolved_engine.about import algorithm_names, describe, warm_up
 from convolved_engine.apply import apply, apply_arranged, plan
-from convolved_engine.functions import conv, convolve, correlate
+from convolved_engine.functions import (
+    avg_pool,
+    conv,
+    conv_transpose,
+    convolve,
+    convolve2d,
+    correlate,
+    correlate2d,
+    elu,
+    fftconvolve,
+    gelu,
+    leaky_relu,
+    max_pool,
+    oaconvolve,
+    relu,
+    separable_conv,
+    sigmoid,
+    softplus,
+    tanh,
+)
 from convolved_engine.stream import Stream, open_stream, stream
 
 __all__ = [
@@ -14,12 +33,27 @@ __all__ = [
     "algorithm_names",
     "apply",
     "apply_arranged",
+    "avg_pool",
     "conv",
+    "conv_transpose",
     "convolve",
+    "convolve2d",
     "correlate",
+    "correlate2d",
     "describe",
+    "elu",
+    "fftconvolve",
+    "gelu",
+    "leaky_relu",
+    "max_pool",
+    "oaconvolve",
     "open_stream",
     "plan",
+    "relu",
+    "separable_conv",
+    "sigmoid",
+    "softplus",
     "stream",
+    "tanh",
     "warm_up",
 ]

@@ -22,6 +22,7 @@ import convolved
 import convolved_engine
 import convolved_vocabulary
 from convolved import AsyncClient, Client, ConvolvedError
+from convolved.functions import Functions
 
 PACKAGES = (convolved, convolved_vocabulary, convolved_engine)
 
@@ -199,7 +200,8 @@ def test_the_async_client_tells_the_arguments_and_errors_of_the_client(public: P
     twin = inspect.getdoc(getattr(Client, public.name)) or ""
     assert list(section(public.doc, "Args")) == list(section(twin, "Args"))
     assert set(section(public.doc, "Raises")) >= set(section(twin, "Raises"))
-    assert ">>> client." not in public.doc
+    told_for_both = public.name in vars(Functions)
+    assert told_for_both or ">>> client." not in public.doc
 
 
 def test_errors_are_one_tree_below_one_root() -> None:

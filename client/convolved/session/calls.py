@@ -37,11 +37,10 @@ from convolved_vocabulary import (
     as_filter,
     impulse_response,
     layout_of,
-    translate,
 )
+from convolved_vocabulary.call import Call
 from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import checked_dtype
-from convolved_vocabulary.layers.conv import Padding
 
 from .applying import ROOM, Applying
 from .live import LiveSession
@@ -72,30 +71,13 @@ class Session:
         self._progress = progress
         self._described: OrderedDict[str, Filter] = OrderedDict()
 
-    def convolve(
-        self, in1: ArrayLike, in2: ArrayLike, mode: str, method: str
-    ) -> Steps[NDArray[Any]]:
-        """Convolve two arrays."""
-        return self._call(translate.convolve(in1, in2, mode, method))
-
-    def correlate(
-        self, in1: ArrayLike, in2: ArrayLike, mode: str, method: str
-    ) -> Steps[NDArray[Any]]:
-        """Cross-correlate two arrays."""
-        return self._call(translate.correlate(in1, in2, mode, method))
-
-    def conv(
-        self,
-        x: ArrayLike,
-        weight: ArrayLike,
-        bias: ArrayLike | None,
-        stride: int | Sequence[int],
-        padding: Padding,
-        dilation: int | Sequence[int],
-        groups: int,
-    ) -> Steps[NDArray[Any]]:
-        """Cross-correlate channels."""
-        return self._call(translate.conv(x, weight, bias, stride, padding, dilation, groups))
+    def computed(self, call: Call) -> Steps[NDArray[Any]]:
+        """Apply what a plain function asks for."""
+        options = Options(algorithm=call.algorithm)
+        output = yield from Applying(
+            Source(call.filter), call.signal, options, None, self._progress
+        ).steps()
+        return call.result(output)
 
     def apply(
         self,
@@ -224,13 +206,6 @@ class Session:
     def info(self) -> Steps[ServerInfo]:
         """Describe the server."""
         return server_info((yield Unary(GET_SERVER_INFO, pb.GetServerInfoRequest())))
-
-    def _call(self, call: translate.Call) -> Steps[NDArray[Any]]:
-        options = Options(algorithm=call.algorithm)
-        output = yield from Applying(
-            Source(call.filter), call.signal, options, None, self._progress
-        ).steps()
-        return call.result(output)
 
     def _source(self, filter: AnyFilter) -> Steps[Source]:
         """The filter of a call; one known by name alone is described by the server, once."""
