@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any
 
+import grpc
 from numpy.typing import ArrayLike, NDArray
 
 from convolved.async_transport import AsyncPipe, AsyncTransport
 from convolved.session.live import LiveSession
+from convolved.session.resuming import Lost
 from convolved.stream_face import StreamFace
 from convolved_vocabulary import ConvolvedError
 
@@ -30,7 +32,7 @@ class AsyncStream(StreamFace):
         transport: AsyncTransport,
         live: LiveSession,
         pipe: AsyncPipe,
-        reopen: Callable[[ConvolvedError | None], Awaitable[AsyncPipe]],
+        reopen: Callable[[Lost[grpc.aio.Channel] | None], Awaitable[AsyncPipe]],
     ) -> None:
         super().__init__(live)
         self._transport, self._reopen = transport, reopen
@@ -107,12 +109,13 @@ class AsyncStream(StreamFace):
     async def _exchange(
         self, pipe: AsyncPipe, messages: Iterable[Any], *, last: bool = False
     ) -> None:
+        deadline = self._transport.deadline()
         try:
             try:
-                await pipe.exchange(messages, self._live.receive, last=last)
-            except ConvolvedError as lost:
+                await pipe.exchange(messages, self._live.receive, deadline, last=last)
+            except ConvolvedError as error:
                 # Whether it can be taken up again, the rule says: else this error comes back.
-                self._adopt(await self._reopen(lost))
+                self._adopt(await self._reopen(Lost(error, pipe.lease, deadline)))
         except BaseException as error:
             self._lose(error)
             raise

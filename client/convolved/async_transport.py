@@ -10,19 +10,16 @@ from typing import Any, TypeVar
 
 import grpc
 
-from convolved.channel import CHANNEL_OPTIONS, Targets, call_metadata, checked_timeout
+from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_timeout
+from convolved.connections import Connections, Lease, Targets
 from convolved.methods import STREAM_CONVOLVE, Method
+from convolved.session.deadline import Deadline
 from convolved.session.operations import Exchange, Open, Operation, Pause, Steps, Unary, Upload
-from convolved.session.resuming import Resuming
+from convolved.session.resuming import Lost, Resuming
 from convolved.session.whole import WholeSession
 from convolved.wire.framing import serialize
 from convolved.wire.status import error_of
-from convolved_vocabulary import (
-    ConvolvedError,
-    DeadlineExceeded,
-    FailedPrecondition,
-    Unavailable,
-)
+from convolved_vocabulary import ConvolvedError, DeadlineExceeded, Unavailable
 
 __all__ = ["AsyncPipe", "AsyncTransport"]
 
@@ -32,9 +29,9 @@ _LAST_EVENTS_SECONDS = 0.05
 
 
 class AsyncTransport:
-    """A channel to each server that is used, for the running loop, made when it is first needed.
+    """Performs steps over the connections of one client, which are the running loop's.
 
-    gRPC binds a channel to a loop. When another loop runs, other channels are made; those of a
+    gRPC binds a channel to a loop. When another loop runs, other connections are made; those of a
     loop that has ended have ended with it.
 
     Args:
@@ -52,21 +49,26 @@ class AsyncTransport:
         resuming: Resuming,
     ) -> None:
         self._targets = Targets(target)
-        self.timeout: float | None = checked_timeout(timeout)
+        self._connections = Connections(self._targets, _connected)
+        self._timeout = checked_timeout(timeout)
         self._metadata = call_metadata(token)
         self._resuming = resuming
+        resuming.servers = len(self._targets)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._channels: dict[str, grpc.aio.Channel] = {}
         self._held: AsyncGenerator[None, None] | None = None
         self._calls = _OpenCalls()
-        self.closed: bool = False
+        self.closed = False
 
     @property
     def target(self) -> str:
         """The server that is used."""
         return self._targets.current
 
-    async def run(self, steps: Steps[T], lost: ConvolvedError | None = None) -> T:
+    def deadline(self) -> Deadline:
+        """That of a call that begins now."""
+        return Deadline.after(self._timeout)
+
+    async def run(self, steps: Steps[T], lost: Lost[grpc.aio.Channel] | None = None) -> T:
         """Perform steps to their end.
 
         Args:
@@ -76,16 +78,18 @@ class AsyncTransport:
         Raises:
             ConvolvedError: as the steps leave it.
         """
-        steps = self._resuming.persist(steps, lost)
-        used = self.target
+        if lost is None:
+            deadline = self.deadline()
+            steps = self._resuming.persist(steps, deadline)
+        else:
+            deadline = lost.deadline
+            steps = self._resuming.persist(steps, deadline, lost.error)
+            self._connections.failed(lost.lease, lost.error)
         try:
             operation = next(steps)
             while True:
                 try:
-                    if isinstance(operation, Pause):
-                        self._targets.turn_from(used)
-                    used = self.target
-                    answer = await self._perform(operation)
+                    answer = await self._attempt(operation, deadline)
                 except ConvolvedError as error:
                     operation = steps.throw(error)
                 else:
@@ -95,84 +99,108 @@ class AsyncTransport:
             return result
 
     async def close(self) -> None:
-        """End what is open, and the connection."""
+        """End what is open, and the connections."""
         self.closed = True
         if self._held is not None and self._loop is asyncio.get_running_loop():
             await self._held.aclose()
-        self._channels, self._held = {}, None
+        self._connections.close()
+        self._held = None
 
-    async def _perform(self, operation: Operation) -> Any:
+    async def _attempt(self, operation: Operation, deadline: Deadline) -> Any:
+        if isinstance(operation, Pause):
+            await asyncio.sleep(operation.seconds)
+            return None
+        with await self._lease() as lease:
+            try:
+                return await self._perform(operation, lease, deadline)
+            except ConvolvedError as error:
+                self._connections.failed(lease, error)
+                raise
+
+    async def _perform(
+        self, operation: Operation, lease: Lease[grpc.aio.Channel], deadline: Deadline
+    ) -> Any:
+        channel = lease.channel
         match operation:
             case Unary(method, request):
-                channel = await self._open_channel()
-                return await self._answer(channel.unary_unary, method, request)
+                return await self._answer(lease, channel.unary_unary, method, request, deadline)
             case Upload(method, requests):
-                messages = _yielded(requests())
-                channel = await self._open_channel()
-                return await self._answer(channel.stream_unary, method, messages)
+                sent = _yielded(requests())
+                return await self._answer(lease, channel.stream_unary, method, sent, deadline)
             case Exchange(session):
-                return await self._exchange(session)
+                return await self._exchange(lease, session, deadline)
             case Open(live):
-                call = await self._stream()
-                pipe = AsyncPipe(call, self._calls, self.target, self.timeout)
-                await pipe.exchange(live.opening(), live.receive, last=live.ended)
+                call = _stream(lease, self._metadata, None)
+                pipe = AsyncPipe(lease.another(), call, self._calls)
+                await pipe.exchange(live.opening(), live.receive, deadline, last=live.ended)
                 return pipe
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-                return None
 
-    async def _answer(self, kind: Callable[..., Any], method: Method, request: Any) -> Any:
+    async def _answer(
+        self,
+        lease: Lease[grpc.aio.Channel],
+        kind: Callable[..., Any],
+        method: Method,
+        request: Any,
+        deadline: Deadline,
+    ) -> Any:
         call = kind(method.path, request_serializer=serialize, response_deserializer=method.parse)
         try:
-            return await call(request, timeout=self.timeout, metadata=self._metadata)
+            return await call(request, timeout=deadline.remaining, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise error_of(error, self.target) from error
+            raise error_of(error, lease.target) from error
 
-    async def _exchange(self, session: WholeSession) -> Any:
-        call = await self._stream(self.timeout)
+    async def _exchange(
+        self, lease: Lease[grpc.aio.Channel], session: WholeSession, deadline: Deadline
+    ) -> Any:
+        call = _stream(lease, self._metadata, deadline.remaining)
         try:
             async with _written(call, session.requests(), close=True):
                 async for message in call:
                     session.receive(message)
         except grpc.RpcError as error:
-            raise session.failed(error_of(error, self.target)) from error
+            raise session.failed(error_of(error, lease.target)) from error
         finally:
             call.cancel()
         return session.end()
 
-    async def _stream(self, seconds: float | None = None) -> Any:
-        channel = await self._open_channel()
-        method = channel.stream_stream(
-            STREAM_CONVOLVE.path,
-            request_serializer=serialize,
-            response_deserializer=STREAM_CONVOLVE.parse,
-        )
-        return method(timeout=seconds, metadata=self._metadata)
-
-    async def _open_channel(self) -> grpc.aio.Channel:
-        if self.closed:
-            raise FailedPrecondition("the client is closed: make another")
+    async def _lease(self) -> Lease[grpc.aio.Channel]:
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._channels, self._calls = loop, {}, _OpenCalls()
-            self._held = _held(self._channels, self._calls)
+        if self._loop is not loop and not self.closed:
+            self._loop, self._calls = loop, _OpenCalls()
+            self._connections = Connections(self._targets, _connected)
+            self._held = _held(self._connections, self._calls)
             await anext(self._held)
-        target = self.target
-        if target not in self._channels:
-            channel = grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
-            self._channels[target] = channel
-        return self._channels[target]
+        for channel in self._connections.unused():
+            await channel.close()
+        return self._connections.lease()
+
+
+def _connected(target: str) -> grpc.aio.Channel:
+    return grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
+def _stream(
+    lease: Lease[grpc.aio.Channel],
+    metadata: tuple[tuple[str, str], ...],
+    seconds: float | None,
+) -> Any:
+    method = lease.channel.stream_stream(
+        STREAM_CONVOLVE.path,
+        request_serializer=serialize,
+        response_deserializer=STREAM_CONVOLVE.parse,
+    )
+    return method(timeout=seconds, metadata=metadata)
 
 
 async def _held(
-    channels: dict[str, grpc.aio.Channel], calls: _OpenCalls
+    connections: Connections[grpc.aio.Channel], calls: _OpenCalls
 ) -> AsyncGenerator[None, None]:
-    """Close the channels when their loop ends, which closes the generators that it still has."""
+    """Close the connections when their loop ends, which closes the generators that it still has."""
     try:
         yield
     finally:
         calls.cancel_all()
-        for channel in channels.values():
+        for channel in connections.close():
             await channel.close()
         await asyncio.sleep(calls.settled_in())
 
@@ -212,44 +240,59 @@ class _OpenCalls:
 
 
 class AsyncPipe:
-    """The call of a live stream: messages go in by the push, answers are awaited."""
+    """The call of a live stream: messages go in by the push, answers are awaited.
 
-    def __init__(self, call: Any, calls: _OpenCalls, target: str, timeout: float | None) -> None:
-        self._call, self._calls = call, calls
-        self._target, self._timeout = target, timeout
+    Args:
+        lease: of the connection, ended with the call.
+        call: just made.
+        calls: those of its loop.
+    """
+
+    def __init__(self, lease: Lease[grpc.aio.Channel], call: Any, calls: _OpenCalls) -> None:
+        self.lease, self._call, self._calls = lease, call, calls
         calls.add(call)
 
     async def exchange(
-        self, messages: Iterable[Any], receive: Callable[[Any], bool], *, last: bool = False
+        self,
+        messages: Iterable[Any],
+        receive: Callable[[Any], bool],
+        deadline: Deadline,
+        *,
+        last: bool = False,
     ) -> None:
         """Send messages and feed what comes to `receive` until it returns True.
 
         Args:
             messages: to send; drawn while answers are read.
             receive: takes a message in and says whether it was the last one awaited.
+            deadline: by when.
             last: these are the last messages, and the call ends well after them.
 
         Raises:
             Unavailable: if the server ends the call before.
-            DeadlineExceeded: if that takes longer than the timeout.
+            DeadlineExceeded: if that takes too long.
             ConvolvedError: that the server tells, or that `receive` raises.
         """
+        target = self.lease.target
         try:
-            async with asyncio.timeout(self._timeout), _written(self._call, messages, close=last):
-                while not receive(await self._read("ended the stream before its end")):
+            async with (
+                asyncio.timeout(deadline.remaining),
+                _written(self._call, messages, close=last),
+            ):
+                while not receive(await self._read()):
                     pass
                 if last and await self._call.read() is not grpc.aio.EOF:
-                    raise Unavailable(f"{self._target} went on after the end of the stream")
+                    raise Unavailable(f"{target} went on after the end of the stream")
         except TimeoutError as error:
             self.close()
             if isinstance(error, ConvolvedError):
                 raise
             raise DeadlineExceeded(
-                f"{self._target} did not answer within {self._timeout:g} s"
+                f"{target} did not answer within {deadline.seconds:g} s"
             ) from error
         except grpc.RpcError as error:
             self.close()
-            raise error_of(error, self._target) from error
+            raise error_of(error, target) from error
         except BaseException:
             self.close()
             raise
@@ -257,11 +300,12 @@ class AsyncPipe:
     def close(self) -> None:
         """End the call."""
         self._calls.cancel(self._call)
+        self.lease.end()
 
-    async def _read(self, otherwise: str) -> Any:
+    async def _read(self) -> Any:
         message = await self._call.read()
         if message is grpc.aio.EOF:
-            raise Unavailable(f"{self._target} {otherwise}")
+            raise Unavailable(f"{self.lease.target} ended the stream before its end")
         return message
 
 

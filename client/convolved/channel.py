@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from convolved.wire.limits import MESSAGE_BYTES
 from convolved_vocabulary import InvalidArgument
 
-__all__ = ["CHANNEL_OPTIONS", "Targets", "call_metadata", "checked_timeout"]
+__all__ = ["CHANNEL_OPTIONS", "call_metadata", "checked_timeout"]
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", MESSAGE_BYTES),
@@ -18,39 +16,19 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.ping_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
-    # gRPC's defaults wait a second before the first new attempt.
+    # gRPC's defaults wait a second before the first new attempt. "min" is the time that connecting
+    # may take.
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # A new channel to the same server shall be a new connection.
+    ("grpc.use_local_subchannel_pool", 1),
 )
 
 
 def call_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
     """The metadata of every call."""
     return () if token is None else (("authorization", f"Bearer {token}"),)
-
-
-class Targets:
-    """The servers that a client knows, and the one that it uses.
-
-    Args:
-        target: `HOST:PORT` or `unix:PATH`, or several of them.
-    """
-
-    def __init__(self, target: str | Sequence[str]) -> None:
-        several: list[str] = list(target) if isinstance(target, list | tuple) else [target]
-        if not several or not all(isinstance(each, str) and each.strip() for each in several):
-            raise InvalidArgument(
-                "target", repr(target), "'HOST:PORT' or 'unix:PATH', or a list of them"
-            )
-        self._known = several
-        self.current: str = several[0]
-
-    def turn_from(self, lost: str) -> None:
-        """Use the next one, unless that was done already."""
-        if self.current == lost:
-            following = self._known.index(lost) + 1
-            self.current = self._known[following % len(self._known)]
 
 
 def checked_timeout(timeout: object) -> float | None:

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
+import grpc
 from numpy.typing import ArrayLike, NDArray
 
 from convolved.session.live import LiveSession
+from convolved.session.resuming import Lost
 from convolved.stream_face import StreamFace
 from convolved.transport import Pipe, Transport
 from convolved_vocabulary import ConvolvedError
@@ -36,7 +38,7 @@ class Stream(StreamFace):
         transport: Transport,
         live: LiveSession,
         pipe: Pipe,
-        reopen: Callable[[ConvolvedError | None], Pipe],
+        reopen: Callable[[Lost[grpc.Channel] | None], Pipe],
     ) -> None:
         super().__init__(live)
         self._transport, self._reopen = transport, reopen
@@ -111,12 +113,13 @@ class Stream(StreamFace):
         return self._pipe or self._adopt(self._reopen(None))
 
     def _exchange(self, pipe: Pipe, messages: Iterable[Any], *, last: bool = False) -> None:
+        deadline = self._transport.deadline()
         try:
             try:
-                pipe.exchange(messages, self._live.receive, last=last)
-            except ConvolvedError as lost:
+                pipe.exchange(messages, self._live.receive, deadline, last=last)
+            except ConvolvedError as error:
                 # Whether it can be taken up again, the rule says: else this error comes back.
-                self._adopt(self._reopen(lost))
+                self._adopt(self._reopen(Lost(error, pipe.lease, deadline)))
         except BaseException as error:
             self._lose(error)
             raise

@@ -10,19 +10,16 @@ from typing import Any, TypeVar
 
 import grpc
 
-from convolved.channel import CHANNEL_OPTIONS, Targets, call_metadata, checked_timeout
+from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_timeout
+from convolved.connections import Connections, Lease, Targets
 from convolved.methods import STREAM_CONVOLVE, Method
+from convolved.session.deadline import Deadline
 from convolved.session.operations import Exchange, Open, Operation, Pause, Steps, Unary, Upload
-from convolved.session.resuming import Resuming
+from convolved.session.resuming import Lost, Resuming
 from convolved.session.whole import WholeSession
 from convolved.wire.framing import serialize
 from convolved.wire.status import error_of
-from convolved_vocabulary import (
-    ConvolvedError,
-    DeadlineExceeded,
-    FailedPrecondition,
-    Unavailable,
-)
+from convolved_vocabulary import ConvolvedError, DeadlineExceeded, Unavailable
 
 __all__ = ["Pipe", "Transport"]
 
@@ -30,7 +27,7 @@ T = TypeVar("T")
 
 
 class Transport:
-    """A channel to each server that is used, made when it is first needed.
+    """Performs steps over the connections of one client.
 
     Args:
         target: `HOST:PORT` or `unix:PATH`, or several of them.
@@ -47,11 +44,11 @@ class Transport:
         resuming: Resuming,
     ) -> None:
         self._targets = Targets(target)
-        self.timeout: float | None = checked_timeout(timeout)
+        self._connections = Connections(self._targets, _connected)
+        self._timeout = checked_timeout(timeout)
         self._metadata = call_metadata(token)
         self._resuming = resuming
-        self._lock = threading.Lock()
-        self._channels: dict[str, grpc.Channel] = {}
+        resuming.servers = len(self._targets)
         self._pipes: weakref.WeakSet[Pipe] = weakref.WeakSet()
         self._closing = threading.Event()
 
@@ -65,7 +62,11 @@ class Transport:
         """Whether `close` was called."""
         return self._closing.is_set()
 
-    def run(self, steps: Steps[T], lost: ConvolvedError | None = None) -> T:
+    def deadline(self) -> Deadline:
+        """That of a call that begins now."""
+        return Deadline.after(self._timeout)
+
+    def run(self, steps: Steps[T], lost: Lost[grpc.Channel] | None = None) -> T:
         """Perform steps to their end.
 
         Args:
@@ -75,16 +76,18 @@ class Transport:
         Raises:
             ConvolvedError: as the steps leave it.
         """
-        steps = self._resuming.persist(steps, lost)
-        used = self.target
+        if lost is None:
+            deadline = self.deadline()
+            steps = self._resuming.persist(steps, deadline)
+        else:
+            deadline = lost.deadline
+            steps = self._resuming.persist(steps, deadline, lost.error)
+            self._connections.failed(lost.lease, lost.error)
         try:
             operation = next(steps)
             while True:
                 try:
-                    if isinstance(operation, Pause):
-                        self._targets.turn_from(used)
-                    used = self.target
-                    answer = self._perform(operation)
+                    answer = self._attempt(operation, deadline)
                 except ConvolvedError as error:
                     operation = steps.throw(error)
                 else:
@@ -94,65 +97,67 @@ class Transport:
             return result
 
     def close(self) -> None:
-        """End what is open, and the connection."""
+        """End what is open, and the connections."""
         self._closing.set()
         for pipe in list(self._pipes):
             pipe.close()
-        with self._lock:
-            for channel in self._channels.values():
-                channel.close()
+        for channel in self._connections.close():
+            channel.close()
 
-    def _perform(self, operation: Operation) -> Any:
+    def _attempt(self, operation: Operation, deadline: Deadline) -> Any:
+        if isinstance(operation, Pause):
+            self._closing.wait(operation.seconds)
+            return None
+        for channel in self._connections.unused():
+            channel.close()
+        with self._connections.lease() as lease:
+            try:
+                return self._perform(operation, lease, deadline)
+            except ConvolvedError as error:
+                self._connections.failed(lease, error)
+                raise
+
+    def _perform(self, operation: Operation, lease: Lease[grpc.Channel], deadline: Deadline) -> Any:
         match operation:
             case Unary(method, request):
-                return self._answer(self._open_channel().unary_unary, method, request)
+                return self._answer(lease, lease.channel.unary_unary, method, request, deadline)
             case Upload(method, requests):
-                return self._answer(self._open_channel().stream_unary, method, requests())
+                sent = requests()
+                return self._answer(lease, lease.channel.stream_unary, method, sent, deadline)
             case Exchange(session):
-                return self._exchange(session)
+                return self._exchange(lease, session, deadline)
             case Open(live):
-                pipe = Pipe(self._stream, self.target, self.timeout)
+                pipe = Pipe(lease.another(), self._metadata)
                 self._pipes.add(pipe)
-                pipe.exchange(live.opening(), live.receive, last=live.ended)
+                pipe.exchange(live.opening(), live.receive, deadline, last=live.ended)
                 return pipe
-            case Pause(seconds):
-                self._closing.wait(seconds)
-                return None
 
-    def _answer(self, kind: Callable[..., Any], method: Method, request: Any) -> Any:
+    def _answer(
+        self,
+        lease: Lease[grpc.Channel],
+        kind: Callable[..., Any],
+        method: Method,
+        request: Any,
+        deadline: Deadline,
+    ) -> Any:
         call = kind(method.path, request_serializer=serialize, response_deserializer=method.parse)
         try:
-            return call(request, timeout=self.timeout, metadata=self._metadata)
+            return call(request, timeout=deadline.remaining, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise error_of(error, self.target) from error
+            raise error_of(error, lease.target) from error
 
-    def _exchange(self, session: WholeSession) -> Any:
-        call = self._stream(session.requests(), self.timeout)
+    def _exchange(
+        self, lease: Lease[grpc.Channel], session: WholeSession, deadline: Deadline
+    ) -> Any:
+        call = _stream(lease, session.requests(), self._metadata, deadline.remaining)
         try:
             for message in call:
                 session.receive(message)
         except grpc.RpcError as error:
-            raise session.failed(error_of(error, self.target)) from error
+            raise session.failed(error_of(error, lease.target)) from error
         finally:
             call.cancel()
         return session.end()
-
-    def _stream(self, requests: Iterator[Any], timeout: float | None = None) -> Any:
-        method = self._open_channel().stream_stream(
-            STREAM_CONVOLVE.path,
-            request_serializer=serialize,
-            response_deserializer=STREAM_CONVOLVE.parse,
-        )
-        return method(requests, timeout=timeout, metadata=self._metadata)
-
-    def _open_channel(self) -> grpc.Channel:
-        with self._lock:
-            if self.closed:
-                raise FailedPrecondition("the client is closed: make another")
-            target = self.target
-            if target not in self._channels:
-                self._channels[target] = grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
-            return self._channels[target]
 
 
 class Pipe:
@@ -160,50 +165,59 @@ class Pipe:
 
     gRPC draws the messages in a thread of its own, one ahead of what the transport takes; so a
     long push is written while its answers are read.
+
+    Args:
+        lease: of the connection, ended with the call.
+        metadata: of the call.
     """
 
-    def __init__(
-        self, stream: Callable[[Iterator[Any]], Any], target: str, timeout: float | None
-    ) -> None:
-        self._target, self._timeout = target, timeout
+    def __init__(self, lease: Lease[grpc.Channel], metadata: tuple[tuple[str, str], ...]) -> None:
+        self.lease = lease
         self._queue: SimpleQueue[Iterable[Any] | None] = SimpleQueue()
-        self._call = stream(_drawn(self._queue))
+        self._call = _stream(lease, _drawn(self._queue), metadata, None)
 
     def exchange(
-        self, messages: Iterable[Any], receive: Callable[[Any], bool], *, last: bool = False
+        self,
+        messages: Iterable[Any],
+        receive: Callable[[Any], bool],
+        deadline: Deadline,
+        *,
+        last: bool = False,
     ) -> None:
         """Send messages and feed what comes to `receive` until it returns True.
 
         Args:
             messages: to send; drawn while answers are read.
             receive: takes a message in and says whether it was the last one awaited.
+            deadline: by when.
             last: these are the last messages, and the call ends well after them.
 
         Raises:
             Unavailable: if the server ends the call before.
-            DeadlineExceeded: if that takes longer than the timeout.
+            DeadlineExceeded: if that takes too long.
             ConvolvedError: that the server tells, or that `receive` raises.
         """
         self._queue.put(messages)
         if last:
             self._queue.put(None)
         late = threading.Event()
-        guard = None if self._timeout is None else self._guard(late, self._timeout)
+        guard = None if deadline.remaining is None else self._guard(late, deadline.remaining)
+        target = self.lease.target
         try:
             while not receive(next(self._call)):
                 pass
             if last and next(self._call, None) is not None:
-                raise Unavailable(f"{self._target} went on after the end of the stream")
+                raise Unavailable(f"{target} went on after the end of the stream")
         except BaseException as error:
             self.close()
             if late.is_set():
                 raise DeadlineExceeded(
-                    f"{self._target} did not answer within {self._timeout:g} s"
+                    f"{target} did not answer within {deadline.seconds:g} s"
                 ) from error
             if isinstance(error, StopIteration):
-                raise Unavailable(f"{self._target} ended the stream before its end") from None
+                raise Unavailable(f"{target} ended the stream before its end") from None
             if isinstance(error, grpc.RpcError):
-                raise error_of(error, self._target) from error
+                raise error_of(error, target) from error
             raise
         finally:
             if guard is not None:
@@ -213,16 +227,35 @@ class Pipe:
         """End the call, and the thread that draws its messages."""
         self._call.cancel()
         self._queue.put(None)
+        self.lease.end()
 
-    def _guard(self, late: threading.Event, timeout: float) -> threading.Timer:
+    def _guard(self, late: threading.Event, seconds: float) -> threading.Timer:
         def end() -> None:
             late.set()
             self._call.cancel()
 
-        guard = threading.Timer(timeout, end)
+        guard = threading.Timer(seconds, end)
         guard.daemon = True
         guard.start()
         return guard
+
+
+def _connected(target: str) -> grpc.Channel:
+    return grpc.insecure_channel(target, options=CHANNEL_OPTIONS)
+
+
+def _stream(
+    lease: Lease[grpc.Channel],
+    requests: Iterator[Any],
+    metadata: tuple[tuple[str, str], ...],
+    seconds: float | None,
+) -> Any:
+    method = lease.channel.stream_stream(
+        STREAM_CONVOLVE.path,
+        request_serializer=serialize,
+        response_deserializer=STREAM_CONVOLVE.parse,
+    )
+    return method(requests, timeout=seconds, metadata=metadata)
 
 
 def _drawn(queue: SimpleQueue[Iterable[Any] | None]) -> Iterator[Any]:

@@ -59,8 +59,10 @@ class Applying:
         """The steps; they give the output (batch, channels, *spatial)."""
         count = self._examples_at_once()
         for begin in range(0, self._signal.shape[0], count or 1):
-            once = self._unary(begin, count) if count else self._exchange(begin)
-            yield from registering(self._source, once)
+            if count:
+                yield from registering(self._source, self._unary(begin, count))
+            else:
+                yield from self._exchange(begin)
         assert self._output is not None, "a batch has at least one example"
         return self._output
 
@@ -91,7 +93,7 @@ class Applying:
 
         return once
 
-    def _exchange(self, index: int) -> Callable[[], Steps[None]]:
+    def _exchange(self, index: int) -> Steps[None]:
         session = WholeSession(
             self._source,
             self._signal[index],
@@ -104,7 +106,7 @@ class Applying:
         def once() -> Steps[None]:
             yield Exchange(session)
 
-        return once
+        return registering(self._source, once, lambda: session.received)
 
     def _target(
         self, begin: int, shape: tuple[int, ...], dtype: np.dtype[Any], count: int = 1

@@ -199,8 +199,13 @@ class LiveSession:
             raise FailedPrecondition(f"the stream has ended: {what} after flush; reset() it first")
 
     def _open(self, started: pb.Started) -> None:
-        self.output_dtype = numpy_dtype(started.data_type)
-        self.frame_shape = tuple(started.frame_shape)
+        dtype, frame = numpy_dtype(started.data_type), tuple(started.frame_shape)
+        if self.started and (frame, dtype) != (self.frame_shape, self.output_dtype):
+            raise Internal(
+                f"the server went on with outputs of shape {frame}, {dtype.name}, that had begun "
+                f"as {self.frame_shape}, {self.output_dtype.name}"
+            )
+        self.output_dtype, self.frame_shape = dtype, frame
         self.algorithm = started.algorithm
         self.block = started.block_samples or self.block
         self.started = True

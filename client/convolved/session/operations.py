@@ -18,10 +18,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """Send one message; the response is sent back into the steps."""
+    """Send one message; the response is sent back into the steps.
+
+    Attributes:
+        method: which.
+        request: the message.
+        again: the message after a loss, if another.
+    """
 
     method: Method
     request: Any
+    again: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait; where several servers are known, turn from the one that was lost to the next."""
+    """Wait before the operation that follows is tried again."""
 
     seconds: float
 

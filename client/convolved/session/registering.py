@@ -16,6 +16,8 @@ __all__ = ["register", "registering"]
 
 T = TypeVar("T")
 
+_TIMES = 5
+
 
 def register(filter: Filter) -> Steps[RegisteredFilter]:
     """Let the server hold a filter."""
@@ -26,18 +28,34 @@ def register(filter: Filter) -> Steps[RegisteredFilter]:
     return RegisteredFilter(name, filter)
 
 
-def registering(source: Source, once: Callable[[], Steps[T]]) -> Steps[T]:
-    """Take the steps, and once more if the server lacked the filter and was given it.
+def registering(
+    source: Source, once: Callable[[], Steps[T]], stand: Callable[[], int] = lambda: 0
+) -> Steps[T]:
+    """Take the steps, and again if the server lacked the filter and was given it.
+
+    A server may be lost and followed by another that lacks it, too; and behind one address there
+    may be several.
+
+    Args:
+        source: the filter.
+        once: gives the steps.
+        stand: how far they have come; if no farther than before, patience ends.
 
     Raises:
-        NotFound: if the weights are not at hand.
+        NotFound: if the weights are not at hand, or giving them does not help.
     """
-    try:
-        return (yield from once())
-    except NotFound as error:
-        if not source.name:
-            raise
-        if not source.has_weights:
-            raise NotFound(f"{error.message} (a name alone does not bring it back)") from error
+    stood, left = stand(), _TIMES
+    while True:
+        try:
+            return (yield from once())
+        except NotFound as error:
+            if not source.name:
+                raise
+            if not source.has_weights:
+                raise NotFound(f"{error.message} (a name alone does not bring it back)") from error
+            if stand() != stood:
+                stood, left = stand(), _TIMES
+            if not left:
+                raise
+            left -= 1
         yield from register(source.filter)
-    return (yield from once())

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
+from convolved.connections import Lease
 from convolved.wire.reasons import Draining
 from convolved_vocabulary import ConvolvedError, ResourceExhausted
 from convolved_vocabulary.checks import finite_number
 
-from .operations import Exchange, Open, Operation, Pause, Steps
+from .deadline import Deadline
+from .operations import Exchange, Open, Operation, Pause, Steps, Unary
 
-__all__ = ["ResumeEvent", "Resuming"]
+__all__ = ["Lost", "ResumeEvent", "Resuming"]
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.05, 1.0
 _LOG = logging.getLogger("convolved")
@@ -48,7 +52,23 @@ class ResumeEvent:
 
     def __str__(self) -> str:
         what = "call" if self.outputs is None else f"stream at output {self.outputs}"
-        return f"{what} lost ({self.error}); attempt {self.attempt} in {self.wait_seconds:.3f} s"
+        follows = f"attempt {self.attempt} in {self.wait_seconds:.3f} s"
+        return f"{what} interrupted ({self.error}); {follows}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lost(Generic[C]):
+    """The loss of a live stream in a push.
+
+    Attributes:
+        error: what ended its call.
+        lease: the connection that carried it.
+        deadline: of the push.
+    """
+
+    error: ConvolvedError
+    lease: Lease[C]
+    deadline: Deadline
 
 
 class Resuming:
@@ -60,7 +80,7 @@ class Resuming:
         on_resume: called before each attempt.
 
     Attributes:
-        resumes: how often something was taken up again.
+        servers: how many are known; each is tried once before the first has answered.
         hopeless: whether the server can never come back.
     """
 
@@ -73,16 +93,26 @@ class Resuming:
         self._enabled = bool(enabled)
         self._timeout = finite_number("resume_timeout", timeout, minimum=0.0)
         self._on_resume = on_resume
-        self.resumes: int = 0
+        self._resumes = 0
+        self._lock = threading.Lock()
+        self.servers = 1
         self.hopeless: Callable[[], bool] = lambda: False
         # A server that never answered is more likely misspelt than restarting.
         self._answered = False
 
-    def persist(self, steps: Steps[T], lost: ConvolvedError | None = None) -> Steps[T]:
+    @property
+    def resumes(self) -> int:
+        """How often something went on after it had been lost or refused for the moment."""
+        return self._resumes
+
+    def persist(
+        self, steps: Steps[T], deadline: Deadline, lost: ConvolvedError | None = None
+    ) -> Steps[T]:
         """The steps, each taken again where the server was lost under it.
 
         Args:
             steps: of a session.
+            deadline: beyond which nothing is tried again.
             lost: the loss that the first of them mends, for a stream that was lost before.
 
         Raises:
@@ -93,41 +123,48 @@ class Resuming:
         try:
             operation = next(steps)
             if lost is not None:
-                yield self._pause(episode, operation, lost)
+                yield self._pause(episode, deadline, operation, lost)
             while True:
                 try:
                     answer = yield operation
                 except ConvolvedError as error:
                     self._answered = self._answered or _begun(operation)
-                    if self._mendable(error):
-                        yield self._pause(episode, operation, error)
+                    if self._mendable(error, episode):
+                        yield self._pause(episode, deadline, operation, error)
+                        operation = _again(operation) if error.resumable else operation
                     else:
                         operation = steps.throw(error)
+                        episode = _Episode()
                 else:
                     self._answered = True
+                    if episode.attempt:
+                        self._count()
                     episode = _Episode()
                     operation = steps.send(answer)
         except StopIteration as done:
             result: T = done.value
             return result
 
-    def _mendable(self, error: ConvolvedError) -> bool:
+    def _mendable(self, error: ConvolvedError, episode: _Episode) -> bool:
         if not self._enabled or self.hopeless():
             return False
         if isinstance(error, ResourceExhausted):
             return error.retry_after is not None
-        return error.resumable and self._answered
+        return error.resumable and (self._answered or episode.attempt + 1 < self.servers)
 
-    def _pause(self, episode: _Episode, operation: Operation, error: ConvolvedError) -> Pause:
+    def _pause(
+        self, episode: _Episode, deadline: Deadline, operation: Operation, error: ConvolvedError
+    ) -> Pause:
         """The wait before the next attempt.
 
         Raises:
-            ConvolvedError: the error itself, if it has lasted too long.
+            ConvolvedError: the error itself, if it has lasted too long or is not to be mended.
         """
-        if not self._mendable(error):
+        if not self._mendable(error, episode):
             raise error
         now = time.monotonic()
-        episode.note(now, _outputs(operation))
+        if episode.note(now, _outputs(operation)):
+            self._count()
         if isinstance(error, ResourceExhausted) and error.retry_after is not None:
             wait = error.retry_after * random.uniform(1.0, 1.25)
         elif isinstance(error, Draining) and episode.attempt == 1:
@@ -135,14 +172,17 @@ class Resuming:
         else:
             bound = min(_LONGEST_SECONDS, _FIRST_SECONDS * 2.0 ** (episode.attempt - 1))
             wait = random.uniform(0.0, bound)
-        if now + wait - episode.begun > self._timeout:
+        if now + wait > min(episode.begun + self._timeout, deadline.at):
             raise error
-        self.resumes += 1
         event = ResumeEvent(error, episode.attempt, wait, _outputs(operation))
         _LOG.info("%s", event)
         if self._on_resume is not None:
             self._on_resume(event)
         return Pause(wait)
+
+    def _count(self) -> None:
+        with self._lock:
+            self._resumes += 1
 
 
 class _Episode:
@@ -152,12 +192,14 @@ class _Episode:
         self.begun, self.attempt = 0.0, 0
         self._outputs: int | None = None
 
-    def note(self, now: float, outputs: int | None) -> None:
-        """Count a loss; begin anew if outputs have come since the last."""
-        if not self.attempt or (outputs is not None and outputs != self._outputs):
+    def note(self, now: float, outputs: int | None) -> bool:
+        """Count a loss; begin anew, and return True, if outputs have come since the last."""
+        went_on = self.attempt > 0 and outputs != self._outputs
+        if not self.attempt or went_on:
             self.begun, self.attempt = now, 0
         self._outputs = outputs
         self.attempt += 1
+        return went_on
 
 
 def _begun(operation: Operation) -> bool:
@@ -177,3 +219,10 @@ def _outputs(operation: Operation) -> int | None:
         case Open(session):
             return session.outputs
     return None
+
+
+def _again(operation: Operation) -> Operation:
+    """What to do when it is not known whether the first was done."""
+    if isinstance(operation, Unary) and operation.again is not None:
+        return replace(operation, request=operation.again)
+    return operation

@@ -131,6 +131,11 @@ class WholeSession:
         self._block = started.block_samples
         if self.output is None:
             self.output = self._allocate(shape, dtype)
+        if (shape, dtype) != (self.output.shape, self.output.dtype):
+            raise Internal(
+                f"the server went on with an output of shape {shape}, {dtype.name}, that had begun "
+                f"as {self.output.shape}, {self.output.dtype.name}"
+            )
 
     def _write(self, message: OutputFrame) -> None:
         if self.output is None:
