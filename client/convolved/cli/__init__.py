@@ -1,12 +1,20 @@
 """The command line: `convolved`, as the extra `cli` installs it.
 
-    exits       the exit codes, in one table
-    failures    errors in one line
-    options     options that commands share
-    words       quantities as people read them
-    app         the commands together
-    health, serve, apply, plan, filters, info: one module to each command
-    routing     channels through responses; blending: dry and wet; ...
+    app                     the commands together, and `run`
+    commands, options       how commands look and end; options that several share
+    serve, apply, plan, filters, info, health
+                            the commands, one module to each: what they take and their help
+    exits, failures         the exit codes in one table; errors in one line
+    signals                 Ctrl-C and SIGTERM
+    job, running            what `apply` is asked for, checked; and doing it
+    routing, rates, kernels channels through responses, sample rates, what comes of a kernel
+    files, blending         files in the place of arrays; dry and wet together
+    drawing                 the picture of `apply --plot`
+    planning, plans         asking for a plan; plans as people read them
+    registering, names      what `filters` does; names that may be shortened
+    servers, sessions       the server of a command; what the client's methods do not offer
+    reports, tables, talk, words
+                            what is printed: JSON, tables, lines and bars, quantities
 
 Without the extra this module still imports, and says what to install.
 """
