@@ -2,7 +2,7 @@
 
 Each is a function of one sample, and its bits depend on that sample alone: NumPy's minimum and
 maximum are avoided, because their choice among equal zeros differs between vector and scalar
-code. NaN stays NaN, and the limits at infinity are PyTorch's.
+code. NaN stays NaN.
 """
 
 from __future__ import annotations
