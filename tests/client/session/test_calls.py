@@ -20,6 +20,7 @@ from convolved_vocabulary import (
     InvalidArgument,
     NotFound,
     impulse_response,
+    translate,
 )
 from tests.client.fake import Honest
 from tests.client.perform import perform
@@ -167,15 +168,15 @@ def test_a_signal_in_foreign_byte_order_passes() -> None:
     ("call", "other"),
     [
         (
-            Session().convolve([1, 2, 3], [0, 1, 0.5], "same", "auto"),
+            Session().computed(translate.convolve([1, 2, 3], [0, 1, 0.5], "same", "auto")),
             engine.convolve([1, 2, 3], [0, 1, 0.5], "same"),
         ),
         (
-            Session().correlate([1, 2j], [1, 2, 3], "full", "direct"),
+            Session().computed(translate.correlate([1, 2j], [1, 2, 3], "full", "direct")),
             engine.correlate([1, 2j], [1, 2, 3], "full", "direct"),
         ),
         (
-            Session().conv(np.ones((1, 5)), np.ones((2, 1, 3)), None, 2, 1, 1, 1),
+            Session().computed(translate.conv(np.ones((1, 5)), np.ones((2, 1, 3)), None, 2, 1)),
             engine.conv(np.ones((1, 5)), np.ones((2, 1, 3)), None, 2, 1),
         ),
     ],
@@ -191,7 +192,7 @@ def test_the_plain_functions_give_what_the_engine_gives(
 def test_a_result_that_does_not_fit_is_refused_as_by_the_engine() -> None:
     x = np.full(4, 100, np.int8)
     with pytest.raises(IntegerOverflow, match="wider arrays"):
-        perform(Session().convolve(x, x, "full", "auto"), Honest())
+        perform(Session().computed(translate.convolve(x, x)), Honest())
 
 
 def test_a_plan_of_a_filter_beyond_a_message_registers_it() -> None:
