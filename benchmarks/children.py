@@ -16,10 +16,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 from .environment import clean
 
-__all__ = ["Child", "ServerChild"]
+__all__ = ["Child", "Children", "ServerChild", "settle"]
+
+_C = TypeVar("_C", bound="Child")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +31,7 @@ _KIB = 1 << 10
 
 
 class Child:
-    """A process with pipes to its standard input and output, ended when this is closed.
+    """A process with pipes to its standard input and output.
 
     Args:
         module: run as `python -m module`.
@@ -99,21 +102,16 @@ class Child:
         for pid in self._pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
 
-    def settle(self, at_most: float) -> None:
-        """Wait until it is idle: what a server does beside its start has ended."""
-        end = time.monotonic() + at_most
-        while time.monotonic() < end:
-            before = self.processor_seconds()
-            time.sleep(0.25)
-            if self.processor_seconds() - before < 0.02:
-                return
+    def let_end(self) -> None:
+        """Close its standard input, at which it ends by itself."""
+        with contextlib.suppress(BrokenPipeError):
+            if self.process.stdin:
+                self.process.stdin.close()
 
     def close(self) -> None:
-        """Close its standard input and wait for its end; kill it if it does not come."""
+        """Wait for its end; kill it if that does not come."""
+        self.let_end()
         try:
-            with contextlib.suppress(BrokenPipeError):
-                if self.process.stdin:
-                    self.process.stdin.close()
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
@@ -122,17 +120,6 @@ class Child:
             if self.process.stdout:
                 self.process.stdout.close()
             self._complaints.close()
-
-    def __enter__(self) -> Child:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _pids(self) -> list[int]:
         found = [self.process.pid]
@@ -164,6 +151,46 @@ class ServerChild(Child):
         while not line.startswith(_READY):
             line = self.receive(seconds)
         self.address = line.removeprefix(_READY)
+
+
+class Children:
+    """Children that end together."""
+
+    def __init__(self) -> None:
+        self._all: list[Child] = []
+
+    def add(self, child: _C) -> _C:
+        """Take care of a child; return it."""
+        self._all.append(child)
+        return child
+
+    def __enter__(self) -> Children:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # The last to come are the first to go: clients before their servers.
+        for child in reversed(self._all):
+            child.let_end()
+        for child in reversed(self._all):
+            child.close()
+
+
+def settle(children: Sequence[Child], at_most: float) -> None:
+    """Wait until all are idle: what servers do beside their start has ended."""
+    end = time.monotonic() + at_most
+    while time.monotonic() < end:
+        before = [child.processor_seconds() for child in children]
+        time.sleep(0.25)
+        spent = [
+            child.processor_seconds() - begun for child, begun in zip(children, before, strict=True)
+        ]
+        if max(spent, default=0.0) < 0.02:
+            return
 
 
 def _processor_seconds(pid: int) -> float:

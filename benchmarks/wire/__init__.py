@@ -18,14 +18,14 @@ from benchmarks.results import Bar, Measurement, Result
 
 from . import applying, blocks, large, stalled
 from .cases import BLOCK, FIR_TAPS, FULL, HALL_TAPS, QUICK, Effort
-from .field import absent
+from .field import Fields, absent
 from .telling import section
 
 __all__ = ["add_options", "complete", "run", "section"]
 
 _Found = tuple[list[Measurement], list[Bar]]
 
-_MEASURES: dict[str, Callable[[Effort], _Found]] = {
+_MEASURES: dict[str, Callable[[Fields, Effort], _Found]] = {
     "apply": applying.measure,
     "blocks": blocks.measure,
     "large": large.measure,
@@ -55,12 +55,14 @@ def run(options: argparse.Namespace) -> Result:
     others = OtherLoad()
     measurements: list[Measurement] = []
     bars: list[Bar] = []
-    for name in options.measure:
-        begun = time.monotonic()
-        found, figures = _MEASURES[name](effort)
-        measurements += found
-        bars += figures
-        print(f"wire: {name} took {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    with Fields(effort.transports, shared=options.quick) as fields:
+        for name in options.measure:
+            begun = time.monotonic()
+            found, figures = _MEASURES[name](fields, effort)
+            measurements += found
+            bars += figures
+            seconds = time.monotonic() - begun
+            print(f"wire: {name} took {seconds:.0f} s", file=sys.stderr, flush=True)
     return Result(
         family="wire",
         machine=describe(),

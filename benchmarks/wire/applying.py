@@ -14,8 +14,7 @@ from benchmarks.results import Bar, Measurement
 from benchmarks.rounds import interleave, ratio_of_medians
 
 from .cases import SAMPLE_RATE, Effort
-from .field import Field, Runner
-from .field import field as started
+from .field import Field, Fields, Runner
 
 __all__ = ["MEASURE", "measure"]
 
@@ -25,11 +24,11 @@ MEASURE = "apply"
 _GREATEST_ERROR = 1e-5
 
 
-def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
+def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     """Apply the hall to signals of each length, by all contenders."""
     measurements: list[Measurement] = []
     bars: list[Bar] = []
-    with started(effort.transports) as field:
+    with fields.of() as field:
         for seconds in effort.seconds:
             found = _one_length(field, effort, seconds)
             measurements += found.values()

@@ -12,8 +12,7 @@ from benchmarks.results import Bar, Measurement
 from benchmarks.rounds import interleave, ratio_of_medians
 
 from .cases import BLOCK, FIR_TAPS, Effort
-from .field import Field, Runner
-from .field import field as started
+from .field import Field, Fields, Runner
 
 __all__ = ["LATENCY", "PROCESSOR", "measure"]
 
@@ -21,11 +20,11 @@ PROCESSOR = "processor time of a block"
 LATENCY = "time of a push"
 
 
-def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
+def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     """Push blocks through the short filter, in one stream and in several."""
     measurements: list[Measurement] = []
     bars: list[Bar] = []
-    with started(effort.transports, ("convolved", "echo")) as field:
+    with fields.of("convolved", "echo") as field:
         for streams in effort.streams:
             found, waits = _side_by_side(field, effort, streams)
             measurements += [*found.values(), *waits.values()]

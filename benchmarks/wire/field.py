@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from benchmarks.children import Child, ServerChild
+from benchmarks.children import Child, Children, ServerChild, settle
 
 from .contenders import CONTENDERS, Entry
 
-__all__ = ["Field", "Runner", "absent", "field"]
+__all__ = ["Field", "Fields", "Runner", "absent"]
 
 _START_SECONDS = 120.0
 _ANSWER_SECONDS = 300.0
@@ -83,8 +84,46 @@ def absent() -> dict[str, str]:
     }
 
 
+class Fields:
+    """Where measures get their fields from.
+
+    Args:
+        transports: of "unix" and "tcp".
+        shared: one field serves all; else each measure has servers of its own, because what a
+            server keeps of earlier work hides the growth of its memory.
+    """
+
+    def __init__(self, transports: Sequence[str], *, shared: bool) -> None:
+        self._transports = transports
+        self._shared = shared
+        self._stack = ExitStack()
+        self._all: Field | None = None
+
+    @contextmanager
+    def of(self, *keys: str) -> Iterator[Field]:
+        """A field of the contenders of some keys; of all without."""
+        if not self._shared:
+            with field(self._transports, keys or tuple(CONTENDERS)) as found:
+                yield found
+            return
+        if self._all is None:
+            self._all = self._stack.enter_context(field(self._transports, tuple(CONTENDERS)))
+        yield Field(self._all.of(*(keys or CONTENDERS)))
+
+    def __enter__(self) -> Fields:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+
 @contextmanager
-def field(transports: Sequence[str], keys: Sequence[str] = tuple(CONTENDERS)) -> Iterator[Field]:
+def field(transports: Sequence[str], keys: Sequence[str]) -> Iterator[Field]:
     """Start servers and clients of the contenders, and stop them at the end.
 
     Args:
@@ -92,10 +131,10 @@ def field(transports: Sequence[str], keys: Sequence[str] = tuple(CONTENDERS)) ->
         keys: of the contenders.
     """
     entries = [CONTENDERS[key] for key in keys]
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with tempfile.TemporaryDirectory() as name, Children() as children:
+        folder = Path(name)
         started = [
-            (entry, transport, _server(stack, entry, transport, folder))
+            (entry, transport, _server(children, entry, transport, folder))
             for entry in entries
             if not entry.missing
             for transport in (transports if entry.remote else ("",))
@@ -104,29 +143,24 @@ def field(transports: Sequence[str], keys: Sequence[str] = tuple(CONTENDERS)) ->
             if server:
                 server.await_ready(_START_SECONDS)
         runners = tuple(
-            Runner(entry, transport, _client(stack, entry, server), server)
+            Runner(entry, transport, _client(children, entry, server), server)
             for entry, transport, server in started
         )
         for runner in runners:
             runner.client.receive(_START_SECONDS)
-        for runner in runners:
-            if runner.server:
-                runner.server.settle(_SETTLE_SECONDS)
+        settle([runner.server for runner in runners if runner.server], _SETTLE_SECONDS)
         yield Field(runners)
 
 
-def _server(stack: ExitStack, entry: Entry, transport: str, folder: Path) -> ServerChild | None:
+def _server(children: Children, entry: Entry, transport: str, folder: Path) -> ServerChild | None:
     if not entry.remote:
         return None
     address = f"unix:{folder / entry.key}" if transport == "unix" else "127.0.0.1:0"
     module, *arguments = entry.own_server or ("benchmarks.wire.serve", entry.key)
     more = ["--until-stdin-closes"] if entry.own_server else []
-    server = ServerChild(module, [*arguments, address, *more])
-    stack.callback(server.close)
-    return server
+    return children.add(ServerChild(module, [*arguments, address, *more]))
 
 
-def _client(stack: ExitStack, entry: Entry, server: ServerChild | None) -> Child:
-    client = Child("benchmarks.wire.worker", [entry.key, server.address if server else ""])
-    stack.callback(client.close)
-    return client
+def _client(children: Children, entry: Entry, server: ServerChild | None) -> Child:
+    address = server.address if server else ""
+    return children.add(Child("benchmarks.wire.worker", [entry.key, address]))

@@ -9,8 +9,7 @@ from benchmarks.results import Bar, Measurement
 from benchmarks.rounds import interleave, ratio_of_medians
 
 from .cases import FIR_TAPS, Effort
-from .field import Field, Runner
-from .field import field as started
+from .field import Field, Fields, Runner
 
 __all__ = ["GROWTH", "THROUGHPUT", "measure"]
 
@@ -20,9 +19,9 @@ GROWTH = "memory growth under a large signal"
 _MIB = 1 << 20
 
 
-def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
+def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     """Send the large signal through the short filter, and the same bytes through the echo."""
-    with started(effort.transports, ("convolved", "echo")) as field:
+    with fields.of("convolved", "echo") as field:
         return _measure(field, effort)
 
 

@@ -8,8 +8,7 @@ from functools import partial
 from benchmarks.results import Bar, Measurement
 
 from .cases import STALLED_BLOCK_BYTES, Effort
-from .field import Runner
-from .field import field as started
+from .field import Fields, Runner
 
 __all__ = ["GROWTH", "MANNERS", "TAKEN", "measure"]
 
@@ -20,14 +19,14 @@ MANNERS = ("live", "whole")
 _LIMIT_MIB = 16.0
 
 
-def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
+def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     """Stall streams of both manners; to the echo they are the same."""
     measurements: list[Measurement] = []
     bars: list[Bar] = []
     for manner in MANNERS:
         case = f"{manner}, {effort.stalled_streams} streams"
         # Servers of their own: what one of them keeps of earlier work would hide its growth.
-        with started(effort.transports, ("convolved", "echo")) as field:
+        with fields.of("convolved", "echo") as field:
             # No times are taken, so that they may wait side by side.
             with ThreadPoolExecutor() as pool:
                 found = pool.map(partial(_stall, effort, manner), field.runners)
