@@ -145,10 +145,11 @@ def test_elsewhere_progress_comes_in_plain_lines_now_and_then(
     ]
 
 
-def test_a_reader_that_leaves_early_is_no_reason_to_complain(address: str) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_leaves_early_is_no_reason_to_complain(address: str, unbuffered: str) -> None:
     process = subprocess.Popen(
         [PROGRAM, "info", "--server", address],
-        env=environment(),
+        env=environment(PYTHONUNBUFFERED=unbuffered),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
