@@ -5,7 +5,6 @@ The child ends when its standard input closes, so it never outlives its parent.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import selectors
 import shutil
@@ -27,6 +26,8 @@ _LONGEST_SOCKET_PATH = 100
 _READY_SECONDS = 60.0
 _END_SECONDS = 10.0
 _SERVING = "serving on "
+# What a server says whose packages are not all there: its own code always is.
+_LACKING = f"error: {MissingExtra('the server', 'server')}"
 
 
 class EmbeddedServer:
@@ -41,8 +42,6 @@ class EmbeddedServer:
     """
 
     def __init__(self) -> None:
-        if importlib.util.find_spec("convolved_server") is None:
-            raise MissingExtra("an embedded server", "server")
         folder = socket_folder()
         log = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `_end`
         process = subprocess.Popen(
@@ -112,6 +111,8 @@ def _address(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
                 return line.removeprefix(_SERVING)
             if not line:
                 code = process.wait()
+                if _tail(log).startswith(_LACKING):
+                    raise MissingExtra("an embedded server", "server")
                 raise Unavailable(f"the embedded server ended with {code}: {_tail(log)}")
     raise Unavailable(
         f"the embedded server did not serve within {_READY_SECONDS:g} s: {_tail(log)}"

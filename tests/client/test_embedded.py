@@ -82,9 +82,16 @@ def test_a_program_that_is_killed_leaves_no_server() -> None:
     assert gone(int(done.stdout))
 
 
-def test_without_the_server_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(MissingExtra, match=r"pip install 'convolved\[server\]'"):
+def test_without_what_the_server_needs_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = subprocess.Popen
+    says = f"error: {MissingExtra('the server', 'server')} (pydantic)"
+
+    def popen(arguments: list[str], **more: object) -> object:
+        code = f"import sys; sys.exit({says!r})"
+        return start([sys.executable, "-c", code], **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("subprocess.Popen", popen)
+    with pytest.raises(MissingExtra, match=r"an embedded server .*'convolved\[server\]'"):
         EmbeddedServer()
 
 

@@ -138,6 +138,18 @@ def test_the_command_of_a_light_installation_names_the_extra_it_needs(light: Pat
     assert "Traceback" not in done.stderr
 
 
+def test_an_embedded_server_of_a_light_installation_names_the_extra_it_needs(light: Path) -> None:
+    told = run(
+        light / "python",
+        "-c",
+        "from convolved import Client, MissingExtra\n"
+        "try: Client.embedded()\n"
+        "except MissingExtra as error: print(error)",
+        cwd=light,
+    )
+    assert "pip install 'convolved[server]'" in told
+
+
 def test_the_installed_distribution_tells_the_version_of_the_project(light: Path) -> None:
     ask = "from importlib.metadata import version; print(version('convolved'))"
     told = run(light / "python", "-c", ask, cwd=light).strip()
