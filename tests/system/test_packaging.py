@@ -91,7 +91,9 @@ def test_the_wheel_holds_the_four_packages_typed_with_stubs_and_nothing_else(whe
 def test_the_wheel_lacks_no_module_of_the_four_packages(wheel: Path) -> None:
     folders = [ROOT / "vocabulary", ROOT / "engine", ROOT / "server", ROOT / "client"]
     modules = {
-        path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*.py")
+        path.relative_to(folder).as_posix()
+        for folder in folders
+        for path in folder.glob("*/**/*.py")
     }
     with zipfile.ZipFile(wheel) as archive:
         assert modules <= set(archive.namelist())
