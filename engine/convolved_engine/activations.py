@@ -1,8 +1,8 @@
 """The activation functions, their slopes, and how far both may err.
 
-Each is a function of one sample, and its bits depend on that sample alone: NumPy's minimum and
-maximum are avoided, because their choice among equal zeros differs between vector and scalar
-code. NaN stays NaN.
+Each is a function of one sample, and its bits depend on that sample alone. NaN stays NaN; a zero
+has no sign. They are made of minima and maxima rather than of choices, which are ten times slower
+where signs are random.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from convolved_vocabulary import Activation
 
 from .special import logistic, normal_distribution
 
-__all__ = ["activate", "error_bound", "gain", "slope"]
+__all__ = ["activate", "error_bound", "gain", "slope", "unsigned_zeros"]
 
 _ROOT = math.sqrt(2 / math.pi)
 _CUBE = 0.044715
@@ -38,25 +38,35 @@ def activate(layer: Activation, x: NDArray[Any]) -> NDArray[Any]:
         x: real; of float32 or float64 for all but relu.
     """
     with np.errstate(all="ignore"):
-        return np.asarray(_activate(layer, np.asarray(x, order="C")))
+        return unsigned_zeros(np.asarray(_activate(layer, np.asarray(x, order="C"))))
+
+
+def unsigned_zeros(x: NDArray[Any]) -> NDArray[Any]:
+    """Give every zero the sign +, in place: the vector and the scalar code behind NumPy's minimum
+    and maximum choose differently among zeros.
+    """
+    if x.dtype.kind == "f":
+        x += x.dtype.type(0)
+    return x
 
 
 def _activate(layer: Activation, x: NDArray[Any]) -> Any:
-    parameter = x.dtype.type(layer.alpha or 0)
+    zero, parameter = x.dtype.type(0), x.dtype.type(layer.alpha or 0)
     match layer.function:
         case "relu":
-            return np.where(x <= 0, x.dtype.type(0), x)
+            return np.maximum(x, zero)
         case "leaky_relu":
-            return np.where(x > 0, x, x * parameter)
+            return np.maximum(x, zero) + parameter * np.minimum(x, zero)
         case "elu":
-            return np.where(x > 0, x, parameter * np.expm1(x))
+            return np.maximum(x, zero) + parameter * np.expm1(np.minimum(x, zero))
         case "sigmoid":
             return logistic(x)
         case "tanh":
             return np.tanh(x)
         case "softplus":
             # log(1 + exp(alpha * x)) / alpha, without overflow.
-            return np.logaddexp(x.dtype.type(0), parameter * x) / parameter
+            sharp = parameter * x
+            return (np.maximum(sharp, zero) + np.log1p(np.exp(-abs(sharp)))) / parameter
         case _ if layer.approximation == "tanh":
             return x * x.dtype.type(0.5) * (1 + np.tanh(_inner(x)))
         case _:

@@ -3,7 +3,8 @@
 Output o reads input i by tap t where o + before = i * stride + dilation * t. Outputs of one phase,
 the residue of o + before by the stride, read the same taps, every (stride / g)-th one, g being
 the greatest common divisor of stride and dilation. So each phase is an ordinary convolution, and
-phases that have as many taps and start at the same place are output channels of one.
+phases that have as many taps and start at the same place are output channels of one. All outputs
+whose o + before has the same quotient by the stride are a period.
 
 Source: P. Vaidyanathan, Multirate Systems and Filter Banks (1993), section 4.3.
 """
@@ -22,25 +23,49 @@ from numpy.typing import NDArray
 from convolved_vocabulary import ConvTranspose
 from convolved_vocabulary.geometry import Spreading
 
-__all__ = ["AxisPhases", "Span", "Together", "together"]
+__all__ = ["AxisPhases", "Span", "Together", "periods", "together"]
+
+
+def periods(axis: Spreading, outputs: range) -> range:
+    """The periods that some of the outputs belong to."""
+    first = (outputs.start + axis.before) // axis.stride
+    return range(first, -(-(outputs.stop + axis.before) // axis.stride))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The stretch of one axis that a convolution reads.
+
+    Attributes:
+        inside: the samples that it reads, as a slice of those at hand.
+        pads: how many places before and after these it reads as well, where there is nothing.
+    """
+
+    inside: slice
+    pads: tuple[int, int]
+
+    @property
+    def samples(self) -> int:
+        """How many samples are read; below 1 if none."""
+        return int(self.inside.stop - self.inside.start)
 
 
 @dataclass(frozen=True, slots=True)
 class AxisPhases:
-    """Phases of one axis that are computed alike: output residue + stride * q is the sum over m of
-    weight[first_tap + m * step] * x[q + offset - m * dilation].
+    """Phases of one axis that are computed alike: in period q, phase p is the sum over m of
+    weight[first_tap + p + m * step] * x[q + offset - m * dilation].
 
     Attributes:
         axis: the geometry.
-        residues: one for each phase.
-        first_taps: one for each phase.
-        taps: how many each has.
-        offset: see above; the same for all.
+        residues: one for each phase; evenly spaced.
+        first_tap: the first tap of the first phase.
+        taps: how many each phase has.
+        offset: see above.
     """
 
     axis: Spreading
-    residues: tuple[int, ...]
-    first_taps: tuple[int, ...]
+    residues: range
+    first_tap: int
     taps: int
     offset: int
 
@@ -51,52 +76,22 @@ class AxisPhases:
 
     @property
     def dilation(self) -> int:
-        """From one input to the next that a phase reads."""
+        """From one input that a phase reads to its next."""
         return self.axis.dilation // math.gcd(self.axis.stride, self.axis.dilation)
 
     def tap_indices(self) -> NDArray[np.int64]:
         """(phases, taps)."""
-        return np.array(self.first_taps)[:, None] + np.arange(self.taps) * self.step
+        phases = np.arange(len(self.residues))[:, None]
+        return self.first_tap + phases + np.arange(self.taps) * self.step
 
-    def own(self, residue: int, outputs: range) -> range:
-        """The q of those among `outputs` that have this residue."""
-        low = -(-(outputs.start + self.axis.before - residue) // self.axis.stride)
-        high = -(-(outputs.stop + self.axis.before - residue) // self.axis.stride)
-        return range(low, high)
-
-    def span(self, outputs: range, inputs: range) -> Span:
-        """What is computed together to have all of `outputs` from a stretch of inputs."""
-        own = [self.own(residue, outputs) for residue in self.residues]
-        low, high = min(each.start for each in own), max(each.stop for each in own)
-        reads = range(low + self.offset - (self.taps - 1) * self.dilation, high + self.offset)
+    def span(self, wanted: range, inputs: range) -> Span:
+        """What is read for the periods `wanted` where the samples at hand are `inputs`."""
+        reads = range(
+            wanted.start + self.offset - (self.taps - 1) * self.dilation, wanted.stop + self.offset
+        )
         begin, end = max(reads.start, inputs.start), min(reads.stop, inputs.stop)
         inside = slice(begin - inputs.start, end - inputs.start)
-        return Span(range(low, high), inside, (begin - reads.start, reads.stop - end))
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of one axis of a convolution that serves several phases.
-
-    Attributes:
-        outputs: the q that are computed.
-        inside: the samples that they read, as a slice of the stretch at hand.
-        pads: how many places before and after these are read as well, where there is nothing.
-    """
-
-    outputs: range
-    inside: slice
-    pads: tuple[int, int]
-
-    @property
-    def samples(self) -> int:
-        """How many samples are read."""
-        return int(self.inside.stop - self.inside.start)
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no sample is read, or nothing is computed."""
-        return not self.outputs or self.samples < 1
+        return Span(inside, (begin - reads.start, reads.stop - end))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,30 +113,22 @@ class Together:
         """How many along each axis."""
         return tuple(len(each.residues) for each in self.axes)
 
-    def place(
-        self, found: NDArray[Any], spans: tuple[Span, ...], into: NDArray[Any], starts: list[range]
-    ) -> None:
+    def place(self, found: NDArray[Any], into: NDArray[Any]) -> None:
         """Put what was computed where it belongs.
 
         Args:
-            found: (batch, out_channels * phases, *lengths of the spans).
-            spans: of each axis.
-            into: (batch, out_channels, *outputs), written to.
-            starts: the outputs that `into` holds along each axis.
+            found: (batch, out_channels * phases, *periods).
+            into: (batch, out_channels, periods, stride, ...), two axes for each; written to.
         """
-        lengths = found.shape[2:]
-        split = found.reshape(found.shape[0], into.shape[1], *self.phases, *lengths)
-        for phase in itertools.product(*map(range, self.phases)):
-            target, source = [], []
-            for each, span, number, outputs in zip(self.axes, spans, phase, starts, strict=True):
-                residue, stride = each.residues[number], each.axis.stride
-                own = each.own(residue, outputs)
-                source.append(slice(own.start - span.outputs.start, own.stop - span.outputs.start))
-                first = residue + stride * own.start - each.axis.before - outputs.start
-                target.append(slice(first, first + stride * len(own), stride))
-            to: Any = (slice(None), slice(None), *target)
-            within: Any = (slice(None), slice(None), *phase, *source)
-            into[to] = split[within]
+        rank = len(self.axes)
+        split = found.reshape(*into.shape[:2], *self.phases, *found.shape[2:])
+        order = [0, 1]
+        where: list[slice] = [slice(None), slice(None)]
+        for number, each in enumerate(self.axes):
+            order += [2 + rank + number, 2 + number]
+            residues = each.residues
+            where += [slice(None), slice(residues.start, residues.stop, residues.step)]
+        into[tuple(where)] = split.transpose(order)
 
 
 def together(
@@ -154,8 +141,7 @@ def together(
         weight: its weight in the dtype of computing.
         bias: its bias in the dtype of computing, or None.
     """
-    groups = layer.groups
-    grouped = weight.reshape(groups, -1, *weight.shape[1:])
+    grouped = weight.reshape(layer.groups, -1, *weight.shape[1:])
     found = []
     for axes in itertools.product(*(tuple(_axis_phases(axis)) for axis in layer.axes(layer.rank))):
         taps = grouped
@@ -164,9 +150,8 @@ def together(
             taps = taps[along]
         # (groups, in, out, phases, taps, ...) to (groups, out, phases..., in, taps...).
         order = (0, 2, *range(3, taps.ndim, 2), 1, *range(4, taps.ndim, 2))
-        inputs, rank = grouped.shape[1], len(axes)
         taps = taps.transpose(order)
-        packed = np.ascontiguousarray(taps).reshape(-1, inputs, *taps.shape[-rank:])
+        packed = np.ascontiguousarray(taps).reshape(-1, grouped.shape[1], *taps.shape[-len(axes) :])
         phases = math.prod(len(each.residues) for each in axes)
         found.append(Together(axes, packed, None if bias is None else np.repeat(bias, phases)))
     return tuple(sorted(found, key=lambda each: -each.weight.size))
@@ -174,12 +159,12 @@ def together(
 
 def _axis_phases(axis: Spreading) -> Iterator[AxisPhases]:
     step = axis.stride // math.gcd(axis.stride, axis.dilation)
-    alike: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for tap in range(min(step, axis.size)):
-        residue = axis.dilation * tap % axis.stride
-        offset = (residue - axis.dilation * tap) // axis.stride
-        taps = (axis.size - 1 - tap) // step + 1
-        alike.setdefault((taps, offset), []).append((residue, tap))
-    for (taps, offset), phases in alike.items():
-        residues, first_taps = zip(*sorted(phases), strict=True)
-        yield AxisPhases(axis, residues, first_taps, taps, offset)
+
+    def alike(tap: int) -> tuple[int, int]:
+        return (axis.size - 1 - tap) // step + 1, -(axis.dilation * tap // axis.stride)
+
+    for (taps, offset), group in itertools.groupby(range(min(step, axis.size)), alike):
+        first, *others = group
+        residue = axis.dilation * first % axis.stride
+        last = residue + axis.dilation * len(others)
+        yield AxisPhases(axis, range(residue, last + 1, axis.dilation), first, taps, offset)

@@ -2,8 +2,7 @@
 
 Both separate: the window's axes are reduced one by one, the last first. Every output is made of
 its own window by the same operations in the same order wherever it stands, so that its bits do
-not depend on how a signal is cut. Comparisons are written out, because NumPy's maximum chooses
-differently among equal zeros in vector and in scalar code.
+not depend on how a signal is cut.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convolved_engine.activations import unsigned_zeros
 from convolved_vocabulary import Pool
 from convolved_vocabulary.geometry import Sliding
 
@@ -82,14 +82,10 @@ def maxima(x: NDArray[Any], windows: Sequence[Windows]) -> NDArray[Any]:
             to, source = along.meeting(tap)
             if to.start == to.stop:
                 continue
-            sample = x[_at(axis, source)]
             target = best[_at(axis, to)]
-            greater = sample > target
-            if x.dtype.kind == "f":
-                greater |= np.isnan(sample)
-            np.copyto(target, sample, where=greater)
+            np.maximum(target, x[_at(axis, source)], out=target)
         x = best
-    return x
+    return unsigned_zeros(x)
 
 
 def averages(x: NDArray[Any], windows: Sequence[Windows], include_pad: bool) -> NDArray[Any]:

@@ -19,8 +19,7 @@ def logistic(x: NDArray[Any]) -> NDArray[Any]:
     >>> logistic(np.array([-np.inf, 0.0, np.inf]))
     array([0. , 0.5, 1. ])
     """
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x < 0, small, x.dtype.type(1)) / (1 + small))
+    return np.asarray(np.exp(np.minimum(x, x.dtype.type(0))) / (1 + np.exp(-np.abs(x))))
 
 
 def normal_distribution(x: NDArray[Any]) -> NDArray[Any]:

@@ -23,13 +23,13 @@ _NAME = "pointwise"
 
 # Seconds for one sample of float32, beside reading and writing it.
 _SECONDS = {
-    "relu": 0.4e-9,
-    "leaky_relu": 0.7e-9,
-    "elu": 2e-9,
-    "gelu": 12e-9,
-    "sigmoid": 4e-9,
-    "tanh": 2e-9,
-    "softplus": 12e-9,
+    "relu": 0.3e-9,
+    "leaky_relu": 1e-9,
+    "elu": 1.5e-9,
+    "gelu": 20e-9,
+    "sigmoid": 1.5e-9,
+    "tanh": 1e-9,
+    "softplus": 3e-9,
 }
 
 

@@ -19,7 +19,7 @@ from convolved_vocabulary.dtypes import computing_dtype
 __all__ = ["Pooling"]
 
 _NAME = "windows"
-_SECONDS = 1.5e-9
+_SECONDS = 0.8e-9
 
 
 class Pooling(Operation):

@@ -14,7 +14,7 @@ from convolved_engine import machine, planner
 from convolved_engine.operations.base import Operation, converted
 from convolved_engine.operations.convolution import prepared_weights
 from convolved_engine.operations.integers import check_room, sums_of
-from convolved_engine.phases import Span, Together, together
+from convolved_engine.phases import Span, Together, periods, together
 from convolved_engine.planner import Choice
 from convolved_engine.problem import Problem
 from convolved_engine.streaming.adapted import AdaptedStream
@@ -29,6 +29,9 @@ __all__ = ["Transposition"]
 Ranges = list[range]
 _NAME = "direct"
 _WHOLE_CHUNK = 1 << 17
+
+# Seconds to put one output of a phase among those of the others.
+_PLACING_SECONDS = 2e-9
 
 
 class Transposition(Operation):
@@ -113,11 +116,13 @@ class Transposition(Operation):
         lengths = [axis.output_length(n) for axis, n in across]
         return [*map(range, frame[2:]), reads], [*map(range, lengths), wanted]
 
-    def _spans(self, part: Together, inputs: Ranges, outputs: Ranges) -> tuple[Span, ...]:
-        return tuple(
-            each.span(wanted, stretch)
+    def _spans(self, part: Together, inputs: Ranges, outputs: Ranges) -> tuple[Span, ...] | None:
+        """What a part reads along each axis; None if it reads no sample."""
+        spans = tuple(
+            each.span(periods(each.axis, wanted), stretch)
             for each, wanted, stretch in zip(part.axes, outputs, inputs, strict=True)
         )
+        return None if any(span.samples < 1 for span in spans) else spans
 
     def _problem(self, part: Together, batch: int, spans: tuple[Span, ...]) -> Problem:
         return Problem.of(
@@ -142,7 +147,7 @@ class Transposition(Operation):
         choices: list[Choice | None] = []
         for part in self._parts:
             spans = self._spans(part, inputs, outputs)
-            if any(span.is_empty for span in spans):
+            if spans is None:
                 choices.append(None)
                 continue
             choice = planner.plan(
@@ -160,8 +165,9 @@ class Transposition(Operation):
     ) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         found = self._choose(batch, inputs, outputs, cut_invariant=live)
         choices = [choice for choice in found if choice is not None]
-        result = math.prod(map(len, outputs)) * batch * self._out_channels * self._dtype.itemsize
-        scatter = 2 * result / machine.current().memory_rate
+        entries = math.prod(map(len, outputs)) * batch * self._out_channels
+        result = entries * self._dtype.itemsize
+        scatter = entries * _PLACING_SECONDS + 2 * result / machine.current().memory_rate
         if not choices:
             reason = "no input reaches any output"
             return reason, Candidate(_NAME, predicted_seconds=scatter, reason=reason), ()
@@ -192,14 +198,18 @@ class Transposition(Operation):
         self, x: NDArray[Any], inputs: Ranges, outputs: Ranges, choices: list[Choice | None]
     ) -> NDArray[Any]:
         """The `outputs` along each axis from the stretch of `inputs` that x holds."""
-        out = np.empty((x.shape[0], self._out_channels, *map(len, outputs)), self._dtype)
         spans_of = [self._spans(part, inputs, outputs) for part in self._parts]
-        if not self._covers or any(span.is_empty for spans in spans_of for span in spans):
-            out[...] = 0 if self._bias is None else self._bias.reshape(-1, *(1,) * len(outputs))
+        held = [periods(axis, wanted) for axis, wanted in zip(self._axes, outputs, strict=True)]
+        by_period = [
+            n for q, axis in zip(held, self._axes, strict=True) for n in (len(q), axis.stride)
+        ]
+        out = np.empty((x.shape[0], self._out_channels, *by_period), self._dtype)
+        if not self._covers or None in spans_of:
+            out[...] = 0 if self._bias is None else self._bias.reshape(-1, *(1,) * len(by_period))
         for number, (part, spans, choice) in enumerate(
             zip(self._parts, spans_of, choices, strict=True)
         ):
-            if choice is None or any(span.is_empty for span in spans):
+            if choice is None or spans is None:
                 continue
             problem = self._problem(part, x.shape[0], spans)
             pinned = dataclasses.replace(choice, problem=problem)
@@ -208,8 +218,13 @@ class Transposition(Operation):
             found = np.empty(problem.output_shape, self._dtype)
             within = (slice(None), slice(None), *(span.inside for span in spans))
             runnable(np.ascontiguousarray(x[within]), found)
-            part.place(found, spans, out, outputs)
-        return out
+            part.place(found, out)
+        lengths = [len(q) * axis.stride for q, axis in zip(held, self._axes, strict=True)]
+        cut: list[slice] = [slice(None), slice(None)]
+        for q, axis, wanted in zip(held, self._axes, outputs, strict=True):
+            first = wanted.start + axis.before - q.start * axis.stride
+            cut.append(slice(first, first + len(wanted)))
+        return np.ascontiguousarray(out.reshape(*out.shape[:2], *lengths)[tuple(cut)])
 
     def _enter(self, x: NDArray[Any]) -> NDArray[Any]:
         """Bring a signal to the dtype of computing; refuse integers whose sums have no room."""
