@@ -23,13 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             main([name])
         return
     options = _parser(given[0]).parse_args(given)
-    if options.family == "report":
+    if options.command == "report":
         for path in options.results:
             result = load(path)
             _tell(FAMILIES[result.family], result, options.docs)
         return
     start_again_clean()
-    listed = FAMILIES[options.family]
+    listed = FAMILIES[options.command]
     family = listed.load()
     result = family.run(options)
     if options.json:
@@ -44,7 +44,7 @@ def _parser(asked: str) -> argparse.ArgumentParser:
         prog="python -m benchmarks",
         description="Measure beside the peers, and write docs/benchmarks.md and its plots.",
     )
-    commands = parser.add_subparsers(dest="family", required=True, metavar="FAMILY")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="FAMILY")
     for name, listed in FAMILIES.items():
         command = commands.add_parser(name, help=listed.summary, description=listed.summary)
         command.add_argument("--json", type=Path, metavar="FILE", help="write all figures to FILE")

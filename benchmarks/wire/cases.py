@@ -50,7 +50,7 @@ class Effort:
         large_bytes: of the large signal.
         large_rounds: turns of each contender with it.
         stalled_bytes: sent into each stream that nobody reads, if it takes them.
-        stalled_streams: such streams side by side.
+        stalled_streams: how many such streams side by side.
         transports: by which clients and servers are joined.
     """
 
@@ -63,7 +63,7 @@ class Effort:
     large_bytes: int
     large_rounds: int
     stalled_bytes: int
-    stalled_streams: int
+    stalled_streams: tuple[int, ...]
     transports: tuple[str, ...]
 
 
@@ -77,7 +77,7 @@ FULL = Effort(
     large_bytes=1 << 30,
     large_rounds=5,
     stalled_bytes=256 << 20,
-    stalled_streams=8,
+    stalled_streams=(1, 8),
     transports=("unix", "tcp"),
 )
 
@@ -92,7 +92,7 @@ QUICK = replace(
     large_bytes=8 << 20,
     large_rounds=1,
     stalled_bytes=32 << 20,
-    stalled_streams=2,
+    stalled_streams=(2,),
     transports=("unix",),
 )
 

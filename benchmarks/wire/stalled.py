@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 
 from benchmarks.results import Bar, Measurement
 
@@ -23,13 +24,13 @@ def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar
     """Stall streams of both manners; to the echo they are the same."""
     measurements: list[Measurement] = []
     bars: list[Bar] = []
-    for manner in MANNERS:
-        case = f"{manner}, {effort.stalled_streams} streams"
-        # Servers of their own: what one of them keeps of earlier work would hide its growth.
+    for manner, streams in product(MANNERS, effort.stalled_streams):
+        case = f"{manner}, {streams} stream" + "s" * (streams > 1)
         with fields.of("convolved", "echo") as field:
             # No times are taken, so that they may wait side by side.
             with ThreadPoolExecutor() as pool:
-                found = pool.map(partial(_stall, effort, manner), field.runners)
+                stall = partial(_stall, effort.stalled_bytes, streams, manner)
+                found = list(pool.map(stall, field.runners))
             for runner, (growth, taken) in zip(field.runners, found, strict=True):
                 measurements += [
                     Measurement(GROWTH, case, runner.name, "MiB", (growth,)),
@@ -53,18 +54,15 @@ def _bar(runner: Runner, case: str, growth: float) -> Bar:
     )
 
 
-def _stall(effort: Effort, manner: str, runner: Runner) -> tuple[float, float]:
+def _stall(nbytes: int, streams: int, manner: str, runner: Runner) -> tuple[float, float]:
     """Growth of the server, and what it took, in MiB for each stream."""
     assert runner.server is not None
     runner.server.forget_peak()
     before = runner.server.resident_mib()
     messages = runner.ask(
-        "stall",
-        streams=effort.stalled_streams,
-        blocks=effort.stalled_bytes // STALLED_BLOCK_BYTES,
-        manner=manner,
+        "stall", streams=streams, blocks=nbytes // STALLED_BLOCK_BYTES, manner=manner
     )
     growth = runner.server.peak_mib() - before
     runner.ask("unstall")
     taken = messages * STALLED_BLOCK_BYTES / (1 << 20)
-    return growth / effort.stalled_streams, taken / effort.stalled_streams
+    return growth / streams, taken / streams
