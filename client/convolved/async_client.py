@@ -18,7 +18,7 @@ from convolved.functions import Functions
 from convolved.registered import FilterInfo, RegisteredFilter, ServerInfo
 from convolved.session.calls import AnyFilter, Session
 from convolved.session.resuming import ResumeEvent, Resuming
-from convolved_vocabulary import Filter, Layer, Plan
+from convolved_vocabulary import Filter, Gradients, Layer, Plan
 from convolved_vocabulary.call import Call
 
 __all__ = ["AsyncClient"]
@@ -129,6 +129,21 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
     ) -> NDArray[Any]:
         """Apply a filter to a signal of any length."""
         steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
+        return await self._transport.run(steps)
+
+    @as_documented(Client.gradients)
+    async def gradients(
+        self,
+        x: ArrayLike,
+        filter: AnyFilter,
+        grad_out: ArrayLike,
+        *,
+        sample_rate_hertz: float | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> Gradients:
+        """Say how a loss changes with the input and with every parameter of a filter."""
+        steps = self._session.gradients(x, filter, grad_out, sample_rate_hertz, accuracy, algorithm)
         return await self._transport.run(steps)
 
     @as_documented(Client.stream)

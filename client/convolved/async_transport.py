@@ -12,9 +12,19 @@ import grpc
 
 from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_timeout
 from convolved.connections import Connections, Lease, Targets
-from convolved.methods import STREAM_CONVOLVE, Method
+from convolved.methods import COMPUTE_GRADIENTS, STREAM_CONVOLVE, Method
 from convolved.session.deadline import Deadline
-from convolved.session.operations import Exchange, Open, Operation, Pause, Steps, Unary, Upload
+from convolved.session.differentiating import GradientsSession
+from convolved.session.operations import (
+    Differentiate,
+    Exchange,
+    Open,
+    Operation,
+    Pause,
+    Steps,
+    Unary,
+    Upload,
+)
 from convolved.session.resuming import Lost, Resuming
 from convolved.session.whole import WholeSession
 from convolved.wire.framing import serialize
@@ -128,9 +138,11 @@ class AsyncTransport:
                 sent = _yielded(requests())
                 return await self._answer(lease, channel.stream_unary, method, sent, deadline)
             case Exchange(session):
-                return await self._exchange(lease, session, deadline)
+                return await self._exchange(lease, STREAM_CONVOLVE, session, deadline)
+            case Differentiate(session):
+                return await self._exchange(lease, COMPUTE_GRADIENTS, session, deadline)
             case Open(live):
-                call = _stream(lease, self._metadata, None)
+                call = _stream(lease, STREAM_CONVOLVE, self._metadata, None)
                 pipe = AsyncPipe(lease.another(), call, self._calls)
                 await pipe.exchange(live.opening(), live.receive, deadline, last=live.ended)
                 return pipe
@@ -150,9 +162,13 @@ class AsyncTransport:
             raise error_of(error, lease.target) from error
 
     async def _exchange(
-        self, lease: Lease[grpc.aio.Channel], session: WholeSession, deadline: Deadline
+        self,
+        lease: Lease[grpc.aio.Channel],
+        method: Method,
+        session: WholeSession | GradientsSession,
+        deadline: Deadline,
     ) -> Any:
-        call = _stream(lease, self._metadata, deadline.remaining)
+        call = _stream(lease, method, self._metadata, deadline.remaining)
         try:
             async with _written(call, session.requests(), close=True):
                 async for message in call:
@@ -181,15 +197,14 @@ def _connected(target: str) -> grpc.aio.Channel:
 
 def _stream(
     lease: Lease[grpc.aio.Channel],
+    method: Method,
     metadata: tuple[tuple[str, str], ...],
     seconds: float | None,
 ) -> Any:
-    method = lease.channel.stream_stream(
-        STREAM_CONVOLVE.path,
-        request_serializer=serialize,
-        response_deserializer=STREAM_CONVOLVE.parse,
+    call = lease.channel.stream_stream(
+        method.path, request_serializer=serialize, response_deserializer=method.parse
     )
-    return method(timeout=seconds, metadata=metadata)
+    return call(timeout=seconds, metadata=metadata)
 
 
 async def _held(

@@ -16,7 +16,7 @@ from convolved.session.calls import AnyFilter, Session
 from convolved.session.resuming import ResumeEvent, Resuming
 from convolved.stream import Stream
 from convolved.transport import Transport
-from convolved_vocabulary import Filter, Layer, Plan
+from convolved_vocabulary import Filter, Gradients, Layer, Plan
 from convolved_vocabulary.call import Call
 
 __all__ = ["Client"]
@@ -144,6 +144,49 @@ class Client(Functions[NDArray[Any]]):
         array([1. , 0.5, 0. , 0. ])
         """
         steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
+        return self._transport.run(steps)
+
+    def gradients(
+        self,
+        x: ArrayLike,
+        filter: AnyFilter,
+        grad_out: ArrayLike,
+        *,
+        sample_rate_hertz: float | None = None,
+        accuracy: str = "fast",
+        algorithm: str = "auto",
+    ) -> Gradients:
+        """Say how a loss changes with the input and with every parameter of a filter.
+
+        Among equal maxima of a pool the first takes the gradient. Complex gradients follow
+        PyTorch: dL/d(real) + i * dL/d(imaginary). What does not fit one message goes in pieces,
+        up to the server's `gradient_bytes`.
+
+        Args:
+            x: the input at which the gradients are taken, as `apply` takes it; floating or
+                complex.
+            filter: what `register` returned, a filter's name, a filter, a layer, or the array
+                of an impulse response.
+            grad_out: the gradient of the loss with respect to the output, of the output's shape
+                and dtype.
+            sample_rate_hertz: of the signal, if the filter's rate shall be checked.
+            accuracy: "fast" or "strict"; see `Options`.
+            algorithm: the name of an algorithm, or "auto".
+
+        Returns:
+            `input`, laid out as `x`, and `layers`: for each layer one mapping of names to arrays.
+
+        Raises:
+            InvalidArgument: naming what is wrong.
+            NotFound: if the server holds no filter of that name.
+            ResourceExhausted: if a limit of the server is exceeded.
+            Unavailable: if the server cannot be reached, or is lost.
+
+        >>> found = client.gradients([1.0, 2.0, 4.0], [3.0, 5.0], [1.0, 1.0, 1.0, 1.0])
+        >>> found.input, found.layers[0]["weight"]
+        (array([8., 8., 8.]), array([[[7., 7.]]]))
+        """
+        steps = self._session.gradients(x, filter, grad_out, sample_rate_hertz, accuracy, algorithm)
         return self._transport.run(steps)
 
     def stream(

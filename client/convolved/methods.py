@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from convolved.v1 import convolution_pb2 as pb
-from convolved.wire.framing import parse_response
+from convolved.wire.framing import parse_gradients_response, parse_response
 
 __all__ = [
+    "COMPUTE_GRADIENTS",
     "CONVOLVE",
     "CREATE_FILTER",
     "DELETE_FILTER",
@@ -45,6 +46,7 @@ class Method:
 
 CONVOLVE = Method("Convolve", pb.ConvolveResponse.FromString)
 STREAM_CONVOLVE = Method("StreamConvolve", parse_response)
+COMPUTE_GRADIENTS = Method("ComputeGradients", parse_gradients_response)
 CREATE_FILTER = Method("CreateFilter", pb.CreateFilterResponse.FromString)
 PLAN_CONVOLUTION = Method("PlanConvolution", pb.PlanConvolutionResponse.FromString)
 GET_FILTER = Method("GetFilter", pb.GetFilterResponse.FromString)

@@ -12,9 +12,19 @@ import grpc
 
 from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_timeout
 from convolved.connections import Connections, Lease, Targets
-from convolved.methods import STREAM_CONVOLVE, Method
+from convolved.methods import COMPUTE_GRADIENTS, STREAM_CONVOLVE, Method
 from convolved.session.deadline import Deadline
-from convolved.session.operations import Exchange, Open, Operation, Pause, Steps, Unary, Upload
+from convolved.session.differentiating import GradientsSession
+from convolved.session.operations import (
+    Differentiate,
+    Exchange,
+    Open,
+    Operation,
+    Pause,
+    Steps,
+    Unary,
+    Upload,
+)
 from convolved.session.resuming import Lost, Resuming
 from convolved.session.whole import WholeSession
 from convolved.wire.framing import serialize
@@ -125,7 +135,9 @@ class Transport:
                 sent = requests()
                 return self._answer(lease, lease.channel.stream_unary, method, sent, deadline)
             case Exchange(session):
-                return self._exchange(lease, session, deadline)
+                return self._exchange(lease, STREAM_CONVOLVE, session, deadline)
+            case Differentiate(session):
+                return self._exchange(lease, COMPUTE_GRADIENTS, session, deadline)
             case Open(live):
                 pipe = Pipe(lease.another(), self._metadata)
                 self._pipes.add(pipe)
@@ -147,9 +159,13 @@ class Transport:
             raise error_of(error, lease.target) from error
 
     def _exchange(
-        self, lease: Lease[grpc.Channel], session: WholeSession, deadline: Deadline
+        self,
+        lease: Lease[grpc.Channel],
+        method: Method,
+        session: WholeSession | GradientsSession,
+        deadline: Deadline,
     ) -> Any:
-        call = _stream(lease, session.requests(), self._metadata, deadline.remaining)
+        call = _stream(lease, method, session.requests(), self._metadata, deadline.remaining)
         try:
             for message in call:
                 session.receive(message)
@@ -174,7 +190,7 @@ class Pipe:
     def __init__(self, lease: Lease[grpc.Channel], metadata: tuple[tuple[str, str], ...]) -> None:
         self.lease = lease
         self._queue: SimpleQueue[Iterable[Any] | None] = SimpleQueue()
-        self._call = _stream(lease, _drawn(self._queue), metadata, None)
+        self._call = _stream(lease, STREAM_CONVOLVE, _drawn(self._queue), metadata, None)
 
     def exchange(
         self,
@@ -246,16 +262,15 @@ def _connected(target: str) -> grpc.Channel:
 
 def _stream(
     lease: Lease[grpc.Channel],
+    method: Method,
     requests: Iterator[Any],
     metadata: tuple[tuple[str, str], ...],
     seconds: float | None,
 ) -> Any:
-    method = lease.channel.stream_stream(
-        STREAM_CONVOLVE.path,
-        request_serializer=serialize,
-        response_deserializer=STREAM_CONVOLVE.parse,
+    call = lease.channel.stream_stream(
+        method.path, request_serializer=serialize, response_deserializer=method.parse
     )
-    return method(requests, timeout=seconds, metadata=metadata)
+    return call(requests, timeout=seconds, metadata=metadata)
 
 
 def _drawn(queue: SimpleQueue[Iterable[Any] | None]) -> Iterator[Any]:

@@ -26,6 +26,7 @@ from convolved_engine.functions import (
     softplus,
     tanh,
 )
+from convolved_engine.gradients import gradients, gradients_arranged
 from convolved_engine.stream import Stream, open_stream, stream
 
 __all__ = [
@@ -44,6 +45,8 @@ __all__ = [
     "elu",
     "fftconvolve",
     "gelu",
+    "gradients",
+    "gradients_arranged",
     "leaky_relu",
     "max_pool",
     "oaconvolve",

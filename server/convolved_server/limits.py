@@ -23,6 +23,7 @@ class Limits:
         filter_layers: the layers of one filter.
         frame_bytes: one sample of a stream, in or out.
         whole_signal_bytes: the input of a stream that must be held whole.
+        gradient_bytes: the tensors of one call for gradients, in and out together.
         streams: at one time.
         idle_timeout: seconds that a stream may be silent; 0 for ever.
         stream_lifetime: seconds after which a stream is asked to resume; 0 never.
@@ -32,6 +33,7 @@ class Limits:
     filter_layers: int
     frame_bytes: int
     whole_signal_bytes: int
+    gradient_bytes: int
     streams: int
     idle_timeout: float
     stream_lifetime: float
@@ -44,6 +46,7 @@ class Limits:
             filter_layers=settings.filter_layers,
             frame_bytes=settings.frame_bytes,
             whole_signal_bytes=settings.whole_signal_bytes,
+            gradient_bytes=settings.gradient_bytes,
             streams=settings.streams,
             idle_timeout=settings.idle_timeout_seconds,
             stream_lifetime=settings.stream_lifetime_seconds,
@@ -59,6 +62,7 @@ class Limits:
             filter_layers=self.filter_layers,
             frame_bytes=self.frame_bytes,
             whole_signal_bytes=self.whole_signal_bytes,
+            gradient_bytes=self.gradient_bytes,
             streams=self.streams,
         )
         if self.idle_timeout:
@@ -81,6 +85,18 @@ class Limits:
             raise TooLarge(
                 f"the filter has {nbytes:,} bytes of tensors; at most {self.filter_bytes:,} are "
                 "taken"
+            )
+
+    def check_gradients(self, nbytes: int) -> None:
+        """Refuse a call for gradients whose tensors, in and out, have `nbytes`.
+
+        Raises:
+            TooLarge: saying how large they may be.
+        """
+        if nbytes > self.gradient_bytes:
+            raise TooLarge(
+                f"the tensors of this call, in and out, have {nbytes:,} bytes; at most "
+                f"{self.gradient_bytes:,} are taken: give smaller batches"
             )
 
     def check_frame(self, what: str, nbytes: int) -> None:

@@ -26,7 +26,7 @@ from convolved.wire.options import decode_options
 from convolved.wire.reasons import TooLarge
 from convolved.wire.strict import refuse_unknown
 from convolved.wire.tensors import decode_shape, decode_tensor
-from convolved_vocabulary import Filter, InvalidArgument, Options, layout_of
+from convolved_vocabulary import Filter, InvalidArgument, Layout, Options, layout_of
 
 from .limits import Limits
 
@@ -40,6 +40,7 @@ __all__ = [
     "parse",
     "parse_plain",
     "read_convolve",
+    "read_layout",
     "read_plan",
     "read_rate",
     "read_source",
@@ -143,7 +144,7 @@ def read_convolve(raw: bytes, find: Find, limits: Limits) -> Problem:
         if not request.HasField("input"):
             raise InvalidArgument("x", "nothing", "a signal with its data")
     signal = decode_tensor(request.input, "input", "x")
-    has_batch = _batch_of(signal.shape, filter, "input.shape")
+    has_batch = read_layout(signal.shape, filter, "input.shape").has_batch
     if not has_batch:
         signal = signal[None]
     with in_fields(FIELDS, "filter"):
@@ -177,7 +178,7 @@ def read_plan(raw: bytes, find: Find, limits: Limits) -> Planning:
     if request.block_samples < 0:
         with located("block_samples"):
             raise InvalidArgument("block", request.block_samples, "at least 0")
-    has_batch = _batch_of(shape, filter, "input.shape")
+    has_batch = read_layout(shape, filter, "input.shape").has_batch
     if has_batch and request.block_samples:
         with located("input.shape"):
             raise InvalidArgument("shape", f"{shape}, with a batch", "a stream, which has no batch")
@@ -255,7 +256,7 @@ def check_bulk(message: pb.Filter, path: str, limits: Limits) -> None:
                 )
 
 
-def _batch_of(shape: tuple[int, ...], filter: Filter, path: str) -> bool:
+def read_layout(shape: tuple[int, ...], filter: Filter, path: str) -> Layout:
     """Whether a signal of `shape` has a batch axis, after all checks of that shape."""
     with located(path):
         if len(shape) == filter.rank:
@@ -264,4 +265,4 @@ def _batch_of(shape: tuple[int, ...], filter: Filter, path: str) -> bool:
                 f"{len(shape)} axes, shape {shape}",
                 f"{filter.rank + 1} axes, channels first, or {filter.rank + 2} with a batch",
             )
-        return layout_of(shape, filter, "x").has_batch
+        return layout_of(shape, filter, "x")

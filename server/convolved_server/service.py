@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 
 from convolved.v1 import convolution_pb2 as pb
-from convolved_vocabulary import Unsupported
 
 from .calls import Call
 from .convolve import Convolver
 from .edge import guarded
+from .gradients import GradientsCall
 from .information import Information
 from .registry import Registry
 from .resources import Resources
@@ -36,8 +36,8 @@ def handlers(resources: Resources) -> grpc.GenericRpcHandler:
     async def stream_convolve(_: object, call: Call) -> None:
         await StreamCall(resources, call).run()
 
-    async def compute_gradients(_: object, __: Call) -> None:
-        raise Unsupported("this server does not compute gradients")
+    async def compute_gradients(_: object, call: Call) -> None:
+        await GradientsCall(resources, call).run()
 
     async def create_filter(_: object, call: Call) -> bytes:
         return await registry.create(call)

@@ -83,6 +83,11 @@ class Settings(BaseSettings):
         ge=1,
         description="the input of a stream that must be held whole (wrap along time)",
     )
+    gradient_bytes: ByteSize = Field(
+        ByteSize(256 * _MIB),
+        ge=1,
+        description="the tensors of one call for gradients, in and out together",
+    )
     streams: int = Field(4096, ge=1, description="streams at one time")
     queue_seconds: float = Field(
         10.0,

@@ -18,12 +18,14 @@ from convolved.wire.framing import (
     OutputFrame,
     PartFrame,
     parse_filter_request,
+    parse_gradients_request,
     parse_request,
     serialize,
 )
+from convolved.wire.gradients import arrays_of, encode_gradients
 from convolved.wire.limits import BLOCK_BYTES
 from convolved.wire.options import decode_options
-from convolved.wire.parts import Assembler, announced_shapes
+from convolved.wire.parts import Assembler, announced_shapes, parts
 from convolved.wire.plans import encode_plan
 from convolved.wire.status import status_of
 from convolved.wire.tensors import (
@@ -32,9 +34,10 @@ from convolved.wire.tensors import (
     decode_shape,
     decode_tensor,
     encode_tensor,
+    is_announced,
     numpy_dtype,
 )
-from convolved_engine import Stream, apply_arranged, open_stream, plan
+from convolved_engine import Stream, apply_arranged, gradients_arranged, open_stream, plan
 from convolved_vocabulary import Filter, NotFound
 
 Handler = Callable[[Any, Any], Any]
@@ -51,6 +54,7 @@ class Honest:
         return {
             "Convolve": self.convolve,
             "StreamConvolve": self.stream,
+            "ComputeGradients": self.gradients,
             "CreateFilter": self.create,
             "PlanConvolution": self.plan,
             "GetFilter": self.get,
@@ -76,6 +80,26 @@ class Honest:
         options = decode_options(request.options)
         output = apply_arranged(signal, filter, options)
         return pb.ConvolveResponse(output=encode_tensor(output))
+
+    def gradients(
+        self, requests: Iterator[pb.ComputeGradientsRequest | PartFrame], context: object
+    ) -> Iterator[pb.ComputeGradientsResponse | PartFrame]:
+        self.calls.append("ComputeGradients")
+        first = next(requests)
+        assert isinstance(first, pb.ComputeGradientsRequest)
+        start, tensors = first.start, iter(assembled(first, requests))
+        assert next(requests, None) is None
+        filter = self.source(start.filter, tensors)
+        signal, gradient = (
+            next(tensors) if is_announced(tensor) else decode_tensor(tensor)
+            for tensor in (start.input, start.output_gradient)
+        )
+        found = gradients_arranged(signal, filter, gradient, decode_options(start.options))
+        large = sum(array.nbytes for array in arrays_of(found)) > BLOCK_BYTES
+        message = encode_gradients(found, announce=large)
+        yield pb.ComputeGradientsResponse(gradients=message)
+        if large:
+            yield from parts(arrays_of(found))
 
     def create(
         self, requests: Iterator[pb.CreateFilterRequest | PartFrame], context: object
@@ -258,6 +282,10 @@ def _method(name: str, handler: Handler) -> grpc.RpcMethodHandler[Any, Any]:
     if name == "StreamConvolve":
         return grpc.stream_stream_rpc_method_handler(
             _telling_all(handler), parse_request, serialize
+        )
+    if name == "ComputeGradients":
+        return grpc.stream_stream_rpc_method_handler(
+            _telling_all(handler), parse_gradients_request, serialize
         )
     if name == "CreateFilter":
         return grpc.stream_unary_rpc_method_handler(

@@ -6,8 +6,23 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from convolved.methods import Method
-from convolved.session.operations import Exchange, Open, Operation, Steps, Unary, Upload
-from convolved.wire.framing import parse_filter_request, parse_request, parse_response, serialize
+from convolved.session.operations import (
+    Differentiate,
+    Exchange,
+    Open,
+    Operation,
+    Steps,
+    Unary,
+    Upload,
+)
+from convolved.wire.framing import (
+    parse_filter_request,
+    parse_gradients_request,
+    parse_gradients_response,
+    parse_request,
+    parse_response,
+    serialize,
+)
 from convolved.wire.status import error_from, status_of
 from convolved_vocabulary import ConvolvedError
 from tests.client.fake import Honest, Peer
@@ -52,6 +67,11 @@ def answered(operation: Operation, server: Honest) -> Any:
             for message in exchanged(Peer(server), session.requests()):
                 session.receive(message)
             return session.end()
+        case Differentiate(problem):
+            asked = (parse_gradients_request(serialize(each)) for each in problem.requests())
+            for answer in server.gradients(asked, None):
+                problem.receive(parse_gradients_response(serialize(answer)))
+            return problem.end()
         case Open(live):
             server.calls.append("StreamConvolve")
             peer = Peer(server)

@@ -16,6 +16,7 @@ OF_THE_SERVER = {
     "algorithm_names",
     "apply_arranged",
     "describe",
+    "gradients_arranged",
     "open_stream",
     "warm_up",
 }
@@ -45,6 +46,7 @@ def test_a_stream_has_the_methods_of_the_engines_stream(name: str) -> None:
 TWO = Filter(Conv(np.ones((3, 2, 5), np.float32)))
 WRAPPED = Filter(Conv(np.ones((1, 1, 3)), padding=1, boundary="wrap"))
 SAMPLES = np.ones((2, 100), np.float32)
+OUT = np.ones((3, 96), np.float32)
 FULL = np.full(1000, np.iinfo(np.int64).max)
 
 MISUSES: dict[str, Callable[[Any], Any]] = {
@@ -90,6 +92,16 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "conv with stride 0": lambda f: f.conv(SAMPLES, np.ones((1, 2, 3), "f4"), stride=0),
     "conv with groups 3": lambda f: f.conv(SAMPLES, np.ones((2, 2, 3), "f4"), groups=3),
     "conv with a short bias": lambda f: f.conv(SAMPLES, np.ones((2, 2, 3), "f4"), [1.0]),
+    "gradients of a wrong rank": lambda f: f.gradients(np.ones((2, 3, 4, 50)), TWO, SAMPLES),
+    "gradients at integers": lambda f: f.gradients(SAMPLES.astype(int), TWO, SAMPLES),
+    "gradients of another shape": lambda f: f.gradients(SAMPLES, TWO, SAMPLES),
+    "gradients of another dtype": lambda f: f.gradients(SAMPLES, TWO, np.ones((3, 96))),
+    "gradients from text": lambda f: f.gradients(SAMPLES, TWO, [["a"]]),
+    "gradients by no accuracy": lambda f: f.gradients(SAMPLES, TWO, OUT, accuracy="good"),
+    "gradients by no algorithm": lambda f: f.gradients(SAMPLES, TWO, OUT, algorithm="magic"),
+    "gradients at another rate": lambda f: f.gradients(
+        SAMPLES, Filter(TWO.layers, sample_rate_hertz=8), OUT, sample_rate_hertz=9
+    ),
     "plan of a wrong shape": lambda f: f.plan(TWO, (5, 100)),
     "plan of no dtype": lambda f: f.plan(TWO, (2, 100), dtype="object"),
     "plan of no algorithm": lambda f: f.plan(TWO, (2, 100), algorithm="magic"),

@@ -16,7 +16,7 @@ from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.filters import encode_filter
 from convolved.wire.tensors import announce_tensor, decode_tensor, encode_tensor
 from convolved_vocabulary import Conv, Filter, InvalidArgument, impulse_response
-from tests.server.harness import Conversation, Failure, Running, failure, inline, serving
+from tests.server.harness import Failure, Running, failure, inline, serving
 
 SERVICE = "/convolved.v1.ConvolutionService/"
 SIGNAL = np.arange(20, dtype=np.float32).reshape(1, 20)
@@ -335,13 +335,6 @@ def test_a_bad_plan_is_refused(server: Running, fields: dict[str, Any], field: s
     request = pb.PlanConvolutionRequest(**given)
     found = refused(lambda: server.stub.PlanConvolution(request), "INVALID_ARGUMENT")
     assert found.field == field
-
-
-def test_gradients_are_not_offered(server: Running) -> None:
-    call = Conversation(server.stub.ComputeGradients)
-    call.say(pb.ComputeGradientsRequest(start=pb.GradientsStart()))
-    found = call.error()
-    assert (found.code.name, found.reason) == ("UNIMPLEMENTED", "UNSUPPORTED")
 
 
 def test_a_fault_of_the_server_keeps_its_trace_to_itself(

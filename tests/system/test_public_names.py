@@ -31,6 +31,7 @@ NO_EXAMPLE = {
     "AsyncStream": "the example of AsyncClient shows one",
     "Candidate": "part of a Plan, whose maker shows it",
     "FilterInfo": "Client.get_filter shows it",
+    "Gradients": "Client.gradients and convolved_engine.gradients show it",
     "LayerPlan": "part of a Plan, whose maker shows it",
     "Layout": "arrange and layout_of show it",
     "Limits": "part of a ServerInfo",

@@ -21,6 +21,7 @@ from .errors import (
 )
 from .filters import Filter
 from .geometry import ReceptiveField
+from .gradients import Gradients
 from .impulse import as_filter, impulse_response
 from .layers import Activation, Affine, Conv, ConvTranspose, Layer, Pool
 from .options import Options
@@ -39,6 +40,7 @@ __all__ = [
     "DeadlineExceeded",
     "FailedPrecondition",
     "Filter",
+    "Gradients",
     "IntegerOverflow",
     "Internal",
     "InvalidArgument",

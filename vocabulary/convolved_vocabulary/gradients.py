@@ -14,7 +14,7 @@ from .errors import InvalidArgument
 from .filters import Filter
 from .signals import Layout
 
-__all__ = ["Gradients", "arrange_gradient"]
+__all__ = ["Gradients", "arrange_gradient", "check_gradient"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +32,11 @@ class Gradients:
     input: NDArray[Any]
     layers: tuple[Mapping[str, NDArray[Any]], ...]
 
+    def laid_out(self, layout: Layout) -> Gradients:
+        """The same, with the axes of `input` as the user's signal has them by its `layout`."""
+        shape = layout.shape[2 - layout.has_batch - layout.has_channels :]
+        return Gradients(self.input.reshape(shape), self.layers)
+
 
 def arrange_gradient(
     grad_out: object, filter: Filter, layout: Layout, dtype: np.dtype[Any]
@@ -48,16 +53,28 @@ def arrange_gradient(
         InvalidArgument: for a signal of integers, or if grad_out has another shape or dtype than
             the output.
     """
+    array = as_array("grad_out", grad_out)
+    check_gradient(array.shape, array.dtype, filter, layout, dtype)
+    return array.reshape(filter.output_shape(layout.shape))
+
+
+def check_gradient(
+    shape: tuple[int, ...],
+    grad_dtype: np.dtype[Any],
+    filter: Filter,
+    layout: Layout,
+    dtype: np.dtype[Any],
+) -> None:
+    """Check what is known of a gradient before its elements are; see `arrange_gradient`."""
     if dtype.kind in "biu":
         raise InvalidArgument("x", f"dtype {dtype.name}", "a floating or complex signal")
-    array = as_array("grad_out", grad_out)
     whole = filter.output_shape(layout.shape)
-    shape = layout.result(np.broadcast_to(np.float32(0), whole)).shape
-    if array.shape != shape:
-        raise InvalidArgument("grad_out", f"shape {array.shape}", f"{shape}, as the output has")
+    dropped = not layout.has_channels and whole[1] == 1
+    due = whole if layout.has_batch else whole[2 if dropped else 1 :]
+    if shape != due:
+        raise InvalidArgument("grad_out", f"shape {shape}", f"{due}, as the output has")
     wanted = filter.output_dtype(dtype)
-    if array.dtype != wanted:
+    if grad_dtype != wanted:
         raise InvalidArgument(
-            "grad_out", f"dtype {array.dtype.name}", f"{wanted.name}, as the output has"
+            "grad_out", f"dtype {grad_dtype.name}", f"{wanted.name}, as the output has"
         )
-    return array.reshape(whole)

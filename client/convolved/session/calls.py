@@ -30,10 +30,12 @@ from convolved.wire.plans import decode_plan
 from convolved.wire.tensors import data_type
 from convolved_vocabulary import (
     Filter,
+    Gradients,
     InvalidArgument,
     Layer,
     Options,
     Plan,
+    arrange,
     as_filter,
     impulse_response,
     layout_of,
@@ -41,11 +43,13 @@ from convolved_vocabulary import (
 from convolved_vocabulary.call import Call
 from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import checked_dtype
+from convolved_vocabulary.gradients import arrange_gradient
 
 from .applying import ROOM, Applying
+from .differentiating import GradientsSession
 from .live import LiveSession
 from .opening import Opening
-from .operations import Open, Steps, Unary
+from .operations import Differentiate, Open, Steps, Unary
 from .registering import register, registering
 from .signals import view_of
 from .sources import Source
@@ -95,6 +99,28 @@ class Session:
             source, view, options, sample_rate_hertz, self._progress
         ).steps()
         return layout.result(output)
+
+    def gradients(
+        self,
+        x: ArrayLike,
+        filter: AnyFilter,
+        grad_out: ArrayLike,
+        sample_rate_hertz: float | None,
+        accuracy: str,
+        algorithm: str,
+    ) -> Steps[Gradients]:
+        """Differentiate a filter at a signal."""
+        source = yield from self._source(filter)
+        signal, layout = arrange(x, source.filter, sample_rate_hertz)
+        grad = arrange_gradient(grad_out, source.filter, layout, signal.dtype)
+        options = Options(accuracy=accuracy, algorithm=algorithm)
+        session = GradientsSession(source, signal, grad, options, sample_rate_hertz)
+
+        def once() -> Steps[Gradients]:
+            found: Gradients = yield Differentiate(session)
+            return found
+
+        return (yield from registering(source, once)).laid_out(layout)
 
     def stream(
         self,

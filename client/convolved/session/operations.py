@@ -8,10 +8,11 @@ from typing import Any, TypeAlias, TypeVar
 
 from convolved.methods import Method
 
+from .differentiating import GradientsSession
 from .live import LiveSession
 from .whole import WholeSession
 
-__all__ = ["Exchange", "Open", "Operation", "Pause", "Steps", "Unary", "Upload"]
+__all__ = ["Differentiate", "Exchange", "Open", "Operation", "Pause", "Steps", "Unary", "Upload"]
 
 T = TypeVar("T")
 
@@ -51,6 +52,16 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Differentiate:
+    """Send a problem and receive its gradients, writing and reading at the same time.
+
+    The shell does as for `Exchange`; what `session.end` gives is sent back into the steps.
+    """
+
+    session: GradientsSession
+
+
+@dataclass(frozen=True, slots=True)
 class Open:
     """Open a live stream, or take it up again where it stands.
 
@@ -70,5 +81,5 @@ class Pause:
     seconds: float
 
 
-Operation: TypeAlias = Unary | Upload | Exchange | Open | Pause
+Operation: TypeAlias = Unary | Upload | Exchange | Differentiate | Open | Pause
 Steps: TypeAlias = Generator[Operation, Any, T]

@@ -7,6 +7,7 @@ the planner's algorithms compute them, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 from convolved_engine.gradients.backward import backward
 from convolved_engine.operations import operation_for
 from convolved_engine.operations.base import converted
-from convolved_vocabulary import Filter, Layer, Options, SignalType, arrange, as_filter
-from convolved_vocabulary.gradients import Gradients, arrange_gradient
+from convolved_vocabulary import (
+    Cancelled,
+    Filter,
+    Gradients,
+    Layer,
+    Options,
+    SignalType,
+    arrange,
+    as_filter,
+)
+from convolved_vocabulary.gradients import arrange_gradient
 
 __all__ = ["Gradients", "gradients", "gradients_arranged"]
 
@@ -27,15 +37,39 @@ def gradients_arranged(
     filter: Filter,
     grad_out: NDArray[Any],
     options: Options = _DEFAULT_OPTIONS,
+    *,
+    cancelled: Callable[[], bool] | None = None,
 ) -> Gradients:
-    """The gradients for a signal and a gradient that are both (batch, channels, *spatial)."""
+    """The gradients for a signal and a gradient that are both (batch, channels, *spatial).
+
+    Args:
+        signal: the input at which the gradients are taken; floating or complex.
+        filter: what was applied to it.
+        grad_out: the gradient of the loss with respect to the output, of its shape and dtype.
+        options: the wishes of the caller.
+        cancelled: asked between layers; once it returns True the work is given up.
+
+    Returns:
+        `input`, of the axes of the signal, and `layers`.
+
+    Raises:
+        InvalidArgument: if an algorithm was asked for that does not support the problem.
+        Cancelled: if `cancelled` said so.
+
+    >>> import numpy as np
+    >>> found = gradients_arranged(np.ones((1, 1, 3)), as_filter([3.0, 5.0]), np.ones((1, 1, 4)))
+    >>> found.input
+    array([[[8., 8., 8.]]])
+    """
     types = (SignalType.of(signal.dtype), *filter.output_types(signal.dtype))
     inputs = [signal.reshape(_one_channel(filter, signal.shape))]
     for layer, kind in zip(filter.layers[:-1], types, strict=False):
+        _go_on(cancelled)
         inputs.append(operation_for(layer, kind, options, None).run(inputs[-1]))
     found = []
     grad = grad_out.reshape(_one_channel(filter, grad_out.shape))
     for layer, x, kind in reversed(list(zip(filter.layers, inputs, types, strict=False))):
+        _go_on(cancelled)
         grad, tensors = backward(layer, x, grad, kind, options)
         own = layer.tensors()
         found.append(
@@ -87,9 +121,12 @@ def gradients(
     signal, layout = arrange(x, known, sample_rate_hertz)
     grad = arrange_gradient(grad_out, known, layout, signal.dtype)
     options = Options(accuracy=accuracy, algorithm=algorithm)
-    found = gradients_arranged(signal, known, grad, options)
-    shape = signal.shape[2 - layout.has_batch - layout.has_channels :]
-    return Gradients(found.input.reshape(shape), found.layers)
+    return gradients_arranged(signal, known, grad, options).laid_out(layout)
+
+
+def _go_on(cancelled: Callable[[], bool] | None) -> None:
+    if cancelled is not None and cancelled():
+        raise Cancelled("the work was cancelled between two layers")
 
 
 def _one_channel(filter: Filter, shape: tuple[int, ...]) -> tuple[int, ...]:
