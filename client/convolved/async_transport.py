@@ -67,7 +67,7 @@ class AsyncTransport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._held: AsyncGenerator[None, None] | None = None
         self._calls = _OpenCalls()
-        self.closed = False
+        self.closed: bool = False
 
     @property
     def target(self) -> str:

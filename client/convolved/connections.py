@@ -44,7 +44,7 @@ class Targets:
                 "target", repr(target), "'HOST:PORT' or 'unix:PATH', or a list of them"
             )
         self._known = list(dict.fromkeys(known))
-        self.current = known[0]
+        self.current: str = known[0]
 
     def __len__(self) -> int:
         return len(self._known)
@@ -58,7 +58,8 @@ class Targets:
 
 class _Connection(Generic[C]):
     def __init__(self, target: str, channel: C) -> None:
-        self.target, self.channel = target, channel
+        self.target = target
+        self.channel = channel
         self.leases: set[Lease[C]] = set()
 
 
