@@ -82,9 +82,14 @@ def test_fftconvolve_and_oaconvolve_broadcast_as_scipys(pair: Any, mode: str) ->
 @given(pair=arrays(5), mode=modes)
 def test_convolve_and_correlate_take_every_number_of_axes(pair: Any, mode: str) -> None:
     x, h, _ = pair
+    several = [a for a in range(x.ndim) if min(x.shape[a], h.shape[a]) > 1]
     for name in ("convolve", "correlate"):
         ours, scipys = getattr(functions, name), getattr(scipy.signal, name)
-        same(ours, scipys, x, h, mode, "direct")
+        if len(several) <= 3:
+            same(ours, scipys, x, h, mode, "direct")
+            continue
+        with pytest.raises(InvalidArgument, match=r'want at most 3 axes|for mode="valid"'):
+            ours(x, h, mode)
 
 
 @settings(max_examples=300)
