@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 from numpy.typing import ArrayLike, NDArray
 
-from convolved.async_transport import AsyncPipe, AsyncTransport
+from convolved.async_calls import AsyncPipe
+from convolved.async_transport import AsyncTransport
 from convolved.session.live import LiveSession
 from convolved.session.resuming import Lost
 from convolved.stream_face import StreamFace

@@ -123,6 +123,8 @@ class Resuming:
         try:
             operation = next(steps)
             if lost is not None:
+                if not self._mendable(lost, episode):
+                    raise lost
                 yield self._pause(episode, deadline, operation, lost)
             while True:
                 try:
@@ -158,10 +160,8 @@ class Resuming:
         """The wait before the next attempt.
 
         Raises:
-            ConvolvedError: the error itself, if it has lasted too long or is not to be mended.
+            ConvolvedError: the error itself, if it has lasted too long.
         """
-        if not self._mendable(error, episode):
-            raise error
         now = time.monotonic()
         if episode.note(now, _outputs(operation)):
             self._count()
