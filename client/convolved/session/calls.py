@@ -145,7 +145,7 @@ class Session:
         return live, (yield from self.open(live))
 
     def open(self, live: LiveSession) -> Steps[Any]:
-        """Open the call of a live stream that stands at its beginning."""
+        """Open the call of a live stream, or a new one that takes it up where it stands."""
 
         def once() -> Steps[Any]:
             return (yield Open(live))
@@ -226,8 +226,11 @@ class Session:
 
     def delete_filter(self, filter: RegisteredFilter | str, allow_missing: bool) -> Steps[None]:
         """Let the server forget a filter."""
-        request = pb.DeleteFilterRequest(name=_name(filter), allow_missing=allow_missing)
-        yield Unary(DELETE_FILTER, request)
+        name = _name(filter)
+        request = pb.DeleteFilterRequest(name=name, allow_missing=allow_missing)
+        # A delete whose answer was lost may have been done.
+        again = pb.DeleteFilterRequest(name=name, allow_missing=True)
+        yield Unary(DELETE_FILTER, request, again)
 
     def info(self) -> Steps[ServerInfo]:
         """Describe the server."""
