@@ -180,6 +180,7 @@ class Peer:
         self._parts = Assembler([])
         self._held: list[np.ndarray[Any, Any]] = []
         self._stream: Stream | None = None
+        self._retain_from = 0
 
     def take(self, request: Any) -> Iterator[Any]:
         if isinstance(request, BlockFrame):
@@ -207,6 +208,7 @@ class Peer:
             total=start.total_samples if whole else None,
             options=decode_options(start.options),
         )
+        self._retain_from = start.input_offset
         if start.input_offset or start.output_offset:
             stream.start_at(start.input_offset, start.output_offset)
         total = filter.time.output_length(start.total_samples) if whole else None
@@ -249,7 +251,10 @@ class Peer:
         for at in range(0, max(1, output.shape[-1]), step):
             data = np.ascontiguousarray(output[..., at : at + step]).tobytes()
             more = at + step < output.shape[-1]
-            yield OutputFrame(begin + at, data, more, stream.inputs, stream.retain_from)
+            if not more:
+                # Only now does nothing that is still to come need the input before.
+                self._retain_from = max(self._retain_from, stream.retain_from)
+            yield OutputFrame(begin + at, data, more, stream.inputs, self._retain_from)
 
 
 def assembled(first: Any, requests: Iterator[Any]) -> list[Any]:
@@ -318,6 +323,9 @@ def _telling_all(handler: Handler) -> Handler:
 
 
 def _abort(error: Exception, context: grpc.ServicerContext) -> None:
+    if context.code() is not None:
+        # The handler has told it in a way of its own.
+        raise error
     status = status_of(error)
     code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
