@@ -26,6 +26,8 @@ from .contenders import CONTENDERS
 __all__ = ["Worker"]
 
 _PERIOD = 1 << 20
+# What SciPy holds at one time of a long signal, its spectra included, in signals.
+_TEMPORARIES = 12
 
 
 class Worker:
@@ -48,6 +50,8 @@ class Worker:
     def apply(self, samples: int, variant: str, seconds: float) -> list[float]:
         """Times of calls with a signal, for about so many seconds."""
         call, signal = self._contender.variants[variant], self._signal(samples)
+        if seconds:
+            _bring_memory(_TEMPORARIES * signal.nbytes)
         return repeat_for(seconds, lambda: call(signal))
 
     def check(self, samples: int, variant: str) -> float | None:
