@@ -93,7 +93,7 @@ types: $(READY) ## Check types, strictly, and that no public name lacks one
 	@$(BIN)/mypy $(CODE)
 	@for package in $(TYPED); do \
 		echo "pyright: the public names of $$package"; \
-		told=$$($(BIN)/pyright --pythonpath $(BIN)/python --ignoreexternal \
+		told=$$(PATH="$(CURDIR)/$(BIN):$$PATH" pyright --ignoreexternal \
 			--verifytypes $$package 2>&1) || { echo "$$told"; exit 1; }; \
 	done
 
