@@ -266,10 +266,12 @@ def assembled(first: Any, requests: Iterator[Any]) -> list[Any]:
 
 
 @contextlib.contextmanager
-def serving(handlers: dict[str, Handler]) -> Iterator[str]:
-    """Serve handlers on a free port; gives the address."""
+def serving(handlers: dict[str, Handler], **options: int) -> Iterator[str]:
+    """Serve handlers on a free port; gives the address. Options are gRPC's, without `grpc.`."""
+    options = {"http2.min_ping_interval_without_data_ms": 0} | options
     server = grpc.server(
-        futures.ThreadPoolExecutor(8), options=[("grpc.http2.min_ping_interval_without_data_ms", 0)]
+        futures.ThreadPoolExecutor(8),
+        options=[(f"grpc.{name}", value) for name, value in options.items()],
     )
     methods = {name: _method(name, handler) for name, handler in handlers.items()}
     server.add_generic_rpc_handlers(
@@ -322,7 +324,7 @@ def _telling_all(handler: Handler) -> Handler:
     return told
 
 
-def _abort(error: Exception, context: grpc.ServicerContext) -> None:
+def _abort(error: Exception, context: Any) -> None:
     if context.code() is not None:
         # The handler has told it in a way of its own.
         raise error
