@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -111,7 +112,16 @@ def _predicted(problem: Problem) -> Prediction:
             accuracy=problem.options.accuracy,
             algorithm=problem.options.algorithm,
         )
-    return Prediction(plan.predicted_seconds, plan.workspace_bytes, plan.algorithm)
+    # What lies between two layers is held, too: the one's output beside the next one's.
+    filter = problem.filter
+    types = filter.output_types(problem.signal.dtype)
+    between = filter.shapes(problem.signal.shape)[1:-1]
+    sizes = [
+        math.prod(shape) * signal.dtype.itemsize
+        for shape, signal in zip(between, types, strict=False)
+    ]
+    held = 2 * max(sizes, default=0)
+    return Prediction(plan.predicted_seconds, plan.workspace_bytes + held, plan.algorithm)
 
 
 def _compute(problem: Problem, algorithm: str, stop: threading.Event) -> bytes:

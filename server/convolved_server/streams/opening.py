@@ -120,7 +120,10 @@ class Opening:
     def predicted_bytes(self) -> int:
         """What it will take at most, known before anything is taken: buffers, past and tail."""
         per_sample = self.frame_bytes + self.rate * self.out_frame_bytes
-        span = self.filter.receptive_field[-1].size
+        # Padding is computed from as if it were signal, at the start and at the end.
+        span = self.filter.receptive_field[-1].size + sum(
+            axis.before + axis.after for axis in self.filter.time.maps if isinstance(axis, Sliding)
+        )
         held = 4 * math.ceil(span * per_sample) + 2 * self.buffer_bytes
         if self.needs_whole and self.total is not None:
             held += math.ceil(self.total * per_sample)
