@@ -24,6 +24,6 @@ live: 1 2 3.5
 live: 5 6.5
 live: 2 2.5
 whole: 1 2 3.5 5 6.5 2 2.5
-INVALID_ARGUMENT (INVALID_ARGUMENT): layers[0].weight: got shape (1, 1, 0); want 1 to 5 axes, each at least 1
+INVALID_ARGUMENT (INVALID_ARGUMENT): layers[0].weight: got the empty shape (1, 1, 0); want at least 1 along every axis
 in the request: filter.inline.layers[0].conv.weight.shape
 END

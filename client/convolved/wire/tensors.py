@@ -111,6 +111,11 @@ def decode_shape(
     """The type and the shape of a tensor, checked; its data is not looked at."""
     dtype = numpy_dtype(message.data_type, join(path, "data_type"), argument)
     shape = tuple(message.shape[: MAX_AXES + 1])
+    if 1 <= len(shape) <= MAX_AXES and min(shape) == 0:
+        with located(join(path, "shape")):
+            raise InvalidArgument(
+                argument, f"the empty shape {shape}", "at least 1 along every axis"
+            )
     if not 1 <= len(shape) <= MAX_AXES or min(shape) < 1:
         with located(join(path, "shape")):
             raise InvalidArgument(

@@ -175,7 +175,7 @@ WRONG: list[tuple[Change, str, str | Callable[[], object]]] = [
     (
         lambda m: conv(m).weight.shape.append(0),
         "filter.layers[0].conv.weight.shape",
-        "layers[0].weight: got shape (2, 1, 3, 3, 0); want 1 to 5 axes, each at least 1",
+        "layers[0].weight: got the empty shape (2, 1, 3, 3, 0); want at least 1 along every axis",
     ),
     (
         lambda m: conv(m).weight.shape.extend([1] * 7),
