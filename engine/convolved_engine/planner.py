@@ -88,7 +88,9 @@ def _plan(
             able.append((each, each.cost(problem, machine)))
         elif each.name == wanted:
             raise InvalidArgument(
-                "algorithm", repr(wanted), f"another for this problem: {reason}; or 'auto' to choose"
+                "algorithm",
+                repr(wanted),
+                f"another for this problem: {reason}; or 'auto' to choose",
             )
         else:
             unable.append(Candidate(each.name, reason=reason))

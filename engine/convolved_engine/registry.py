@@ -171,6 +171,8 @@ def algorithm(name: str) -> Algorithm:
     known = {each.name: each for each in algorithms()}
     if name not in known:
         raise InvalidArgument(
-            "algorithm", repr(name), "one of " + ", ".join(map(repr, known)) + ", or 'auto' to choose"
+            "algorithm",
+            repr(name),
+            "one of " + ", ".join(map(repr, known)) + ", or 'auto' to choose",
         )
     return known[name]
