@@ -136,12 +136,10 @@ class Resuming:
                         operation = _again(operation) if error.resumable else operation
                     else:
                         operation = steps.throw(error)
-                        episode = _Episode()
+                        episode = self._over(episode)
                 else:
                     self._answered = True
-                    if episode.attempt:
-                        self._count()
-                    episode = _Episode()
+                    episode = self._over(episode)
                     operation = steps.send(answer)
         except StopIteration as done:
             result: T = done.value
@@ -179,6 +177,12 @@ class Resuming:
         if self._on_resume is not None:
             self._on_resume(event)
         return Pause(wait)
+
+    def _over(self, episode: _Episode) -> _Episode:
+        """Count what went on, if anything had to; gives the beginning of the next."""
+        if episode.attempt:
+            self._count()
+        return _Episode()
 
     def _count(self) -> None:
         with self._lock:

@@ -376,6 +376,7 @@ def test_an_error_that_the_steps_handle_is_theirs(world: World) -> None:
     assert world.perform(rule.persist(steps(), FOREVER), iter(answers)) == "handled"
     # The second loss is the first of another call.
     assert world.paused == pytest.approx([0.05, 0.05])
+    assert rule.resumes == 2
 
 
 @pytest.mark.parametrize(("lost", "may_be_missing"), [(gone(), True), (Overloaded("f", 1), False)])

@@ -1,0 +1,357 @@
+"""Signals on their way through servers that die and wires that are cut, all drawn from a seed."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convolved import (
+    Activation,
+    Affine,
+    Client,
+    Conv,
+    ConvTranspose,
+    Filter,
+    Pool,
+    impulse_response,
+)
+from tests.client.both import CLIENTS
+
+from .fleet import Fleet
+
+__all__ = ["Disturbance", "Outcome", "disturb"]
+
+PATIENCE_SECONDS = 60.0
+
+
+class Disturbance:
+    """Cuts a wire, or kills a server, whenever a drawn number of bytes has passed.
+
+    Args:
+        chance: draws.
+
+    Attributes:
+        cuts: done so far.
+        gap: the mean number of bytes between two; None while nothing shall happen.
+    """
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._lock = threading.Lock()
+        self._left, self._most = 0.0, 0
+        self.cuts = self.cuts_wanted = self.kills_wanted = 0
+        self.gap: float | None = None
+        self.fleet: Fleet | None = None
+
+    def arm(self, gap: float, most: int) -> None:
+        """Begin, and go on until all that is wanted is done, or `most` of it."""
+        with self._lock:
+            self.gap, self._most = gap, most
+            self._left = self._chance.uniform(0.0, 2.0 * gap)
+
+    def rest(self) -> None:
+        """Let everything pass."""
+        self.gap = None
+
+    @property
+    def done(self) -> bool:
+        """Whether all that is wanted is done."""
+        return not self.cuts_wanted and not self.kills_wanted
+
+    def passed(self, server: int, direction: str, count: int) -> int:
+        """What a wire asks before it forwards."""
+        with self._lock:
+            if self.gap is None or self.done or not self._most:
+                return count
+            self._left -= count
+            if self._left > 0:
+                return count
+            kept = max(0, min(count - 1, count + int(self._left)))
+            self._left = self._chance.uniform(0.0, 2.0 * self.gap)
+            kill = self._chance.random() * (self.cuts_wanted + self.kills_wanted)
+            if kill < self.kills_wanted and self.fleet is not None and self.fleet.kill(server):
+                self.kills_wanted -= 1
+                self._most -= 1
+                return count
+            if not self.cuts_wanted:
+                return count
+            self.cuts_wanted -= 1
+            self._most -= 1
+            self.cuts += 1
+            return kept
+
+
+@dataclass
+class Outcome:
+    """What came of disturbing.
+
+    Attributes:
+        cases: how many signals went through.
+        resumes: how often clients say that they went on.
+        wrong: what came out otherwise than undisturbed, in words.
+        seconds_to_resume: from each kill to the next output.
+    """
+
+    cases: int = 0
+    resumes: int = 0
+    wrong: list[str] = field(default_factory=list)
+    seconds_to_resume: list[float] = field(default_factory=list)
+
+
+Use = Callable[[Any, Any, NDArray[Any]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A filter, a signal, and a way to send it."""
+
+    name: str
+    filter: Filter
+    signal: NDArray[Any]
+    use: Use
+    registered: bool
+    longest: int
+
+
+def disturb(fleet: Fleet, disturbance: Disturbance, seed: int, *, cuts: int, kills: int) -> Outcome:
+    """Send signals until so many connections were cut and servers killed under them."""
+    numbers, chance = np.random.default_rng(seed), random.Random(seed)
+    disturbance.fleet = fleet
+    disturbance.cuts_wanted, disturbance.kills_wanted = cuts, kills
+    outcome = Outcome()
+    while not disturbance.done:
+        index = outcome.cases
+        kind = list(CLIENTS)[index % 2]
+        case = _drawn(numbers, chance, live=index % 4 < 2, index=index)
+        with Client(fleet.direct) as steady:
+            expected = case.use(steady, case.filter, case.signal)
+        targets = chance.sample(fleet.targets, len(fleet.targets))
+        clock = _Clock(fleet)
+        with CLIENTS[kind](
+            targets, resume_timeout=PATIENCE_SECONDS, progress=clock.progress
+        ) as client:
+            # Of servers that never answered nobody knows that they will be back.
+            client.info()
+            disturbance.arm(_gap(case, expected, chance), max(3, (cuts + kills) // 25))
+            filter = client.register(case.filter) if case.registered else case.filter
+            found = case.use(clock.watched(client), filter, case.signal)
+            disturbance.rest()
+            outcome.resumes += client.resumes
+        outcome.cases += 1
+        outcome.seconds_to_resume += clock.seconds
+        if not _same(found, expected):
+            outcome.wrong.append(
+                f"case {index}, {kind}: {case.name}: {_difference(found, expected)}"
+            )
+        if not fleet.whole and not disturbance.cuts_wanted:
+            fleet.wait_whole()
+    return outcome
+
+
+def _gap(case: Case, expected: NDArray[Any], chance: random.Random) -> float:
+    """A mean distance of disturbances between which something can come through."""
+    each = case.signal.nbytes // case.signal.shape[-1]
+    repeated: int = 3 * each * (int(case.filter.time.receptive_field.size) + case.longest)
+    return repeated + (case.signal.nbytes + expected.nbytes) / chance.uniform(2.0, 12.0)
+
+
+def _same(found: NDArray[Any], expected: NDArray[Any]) -> bool:
+    return found.dtype == expected.dtype and np.array_equal(found, expected)
+
+
+def _difference(found: NDArray[Any], expected: NDArray[Any]) -> str:
+    if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+        return f"{found.shape} {found.dtype} for {expected.shape} {expected.dtype}"
+    differs = np.flatnonzero(np.any(found != expected, tuple(range(found.ndim - 1))))
+    largest = np.abs(found - expected).max()
+    return f"{differs.size} samples from {differs[0]} to {differs[-1]}, by up to {largest:g}"
+
+
+class _Clock:
+    """Measures how long it takes from a kill to the next output."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet, self._seen = fleet, len(fleet.kills)
+        self.seconds: list[float] = []
+
+    def progress(self, *_: int) -> None:
+        """Note that output has come."""
+        now = time.monotonic()
+        kills = self._fleet.kills
+        while self._seen < len(kills):
+            self.seconds.append(now - kills[self._seen])
+            self._seen += 1
+
+    def watched(self, client: Any) -> Any:
+        """The client, whose pushes are noted."""
+        return _Watched(client, self)
+
+
+class _Watched:
+    def __init__(self, client: Any, clock: _Clock) -> None:
+        self._client, self._clock = client, clock
+
+    def stream(self, *arguments: Any, **named: Any) -> Any:
+        stream = self._client.stream(*arguments, **named)
+        return _WatchedStream(stream, self._clock)
+
+    def apply(self, *arguments: Any, **named: Any) -> Any:
+        return self._client.apply(*arguments, **named)
+
+
+class _WatchedStream:
+    def __init__(self, stream: Any, clock: _Clock) -> None:
+        self._stream, self._clock = stream, clock
+
+    def __enter__(self) -> _WatchedStream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def push(self, block: NDArray[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = self._stream.push(block)
+        self._clock.progress()
+        return found
+
+    def flush(self) -> NDArray[Any]:
+        found: NDArray[Any] = self._stream.flush()
+        self._clock.progress()
+        return found
+
+
+def _drawn(numbers: np.random.Generator, chance: random.Random, *, live: bool, index: int) -> Case:
+    """A case; its way of being sent follows from `live`, all else is drawn."""
+    name = list(_FILTERS)[index % len(_FILTERS)]
+    filter, channels, size = _FILTERS[name](numbers, chance)
+    dtype = chance.choice(["float32", "float32", "float64", "complex64"])
+    if any(isinstance(layer, Activation | Pool) for layer in filter.layers):
+        dtype = "float32"
+    frame = channels * int(np.prod(size)) * np.dtype(dtype).itemsize
+    cuts = _cuts(chance, frame) if live else [0, int(chance.uniform(8e6, 20e6) / frame)]
+    signal = numbers.standard_normal((channels, *size, cuts[-1])).astype(dtype)
+    block = chance.choice([0, 64, 256, 512, 1000])
+    return Case(
+        f"{name}, {'live' if live else 'whole'}",
+        filter,
+        signal,
+        _pushed(cuts, block, size, dtype) if live else _applied,
+        registered=chance.random() < 0.7,
+        longest=max(end - begin for begin, end in pairwise(cuts)) if live else (1 << 20) // frame,
+    )
+
+
+def _cuts(chance: random.Random, frame: int) -> list[int]:
+    """Where a signal is cut: blocks of one length, of any length, single samples, a long push.
+
+    Args:
+        chance: draws.
+        frame: bytes of one sample.
+    """
+    usual = chance.choice([64, 512, 1000, 4096])
+    count = chance.randrange(60, 160)
+    sizes = [
+        chance.choices([usual, chance.randrange(3 * usual), 1, 0], [14, 5, 1, 1])[0]
+        for _ in range(count)
+    ]
+    if chance.random() < 0.3:
+        sizes[chance.randrange(count)] = int(chance.uniform(0.5e6, 2.5e6) / frame)
+    return [0, *accumulate(sizes), sum(sizes) + 1]
+
+
+def _applied(client: Any, filter: Any, signal: NDArray[Any]) -> NDArray[Any]:
+    found: NDArray[Any] = client.apply(signal, filter)
+    return found
+
+
+def _pushed(cuts: list[int], block: int, size: tuple[int, ...], dtype: str) -> Use:
+    def use(client: Any, filter: Any, signal: NDArray[Any]) -> NDArray[Any]:
+        with client.stream(
+            filter, channels=signal.shape[0], size=size, dtype=dtype, block=block
+        ) as live:
+            found = [live.push(signal[..., begin:end]) for begin, end in pairwise(cuts)]
+            return np.concatenate([*found, live.flush()], -1)
+
+    return use
+
+
+Drawn = tuple[Filter, int, tuple[int, ...]]
+
+
+def _noise(numbers: np.random.Generator, *shape: int) -> NDArray[np.float32]:
+    return numbers.standard_normal(shape).astype(np.float32)
+
+
+def _short(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    return impulse_response(_noise(numbers, chance.randrange(1, 400))), chance.randrange(1, 3), ()
+
+
+def _hall(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    taps = chance.randrange(5_000, 60_000)
+    return impulse_response(_noise(numbers, taps)), chance.randrange(1, 3), ()
+
+
+def _matrix(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    return impulse_response(_noise(numbers, 2, 2, chance.randrange(100, 9_000))), 2, ()
+
+
+def _strided(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    weight = _noise(numbers, 3, 2, chance.randrange(1, 40))
+    stride, pads = chance.randrange(2, 7), (chance.randrange(9), chance.randrange(9))
+    return Filter(Conv(weight, stride=stride, padding=pads)), 2, ()
+
+
+def _dilated(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    weight = _noise(numbers, 2, 1, chance.randrange(2, 30))
+    dilation, stride = chance.randrange(2, 50), chance.randrange(1, 4)
+    layer = Conv(weight, dilation=dilation, stride=stride, padding="causal", groups=2)
+    return Filter(layer), 2, ()
+
+
+def _mirrored(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    boundary = chance.choice(["reflect", "edge", "symmetric"])
+    taps = chance.randrange(3, 200)
+    return Filter(Conv(_noise(numbers, 1, 1, taps), padding="same", boundary=boundary)), 1, ()
+
+
+def _stack(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    layers = [
+        Conv(_noise(numbers, 6, 2, 10), stride=chance.randrange(1, 4), padding="causal"),
+        Affine(_noise(numbers, 6), _noise(numbers, 6)),
+        Activation(chance.choice(["relu", "tanh", "gelu"])),
+        Pool(chance.choice(["max", "average"]), chance.randrange(2, 4), stride=2),
+        Conv(_noise(numbers, 2, 6, 5), dilation=chance.randrange(1, 4), padding="full"),
+    ]
+    return Filter(layers), 2, ()
+
+
+def _upsampled(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    stride = chance.randrange(2, 4)
+    return Filter(ConvTranspose(_noise(numbers, 2, 1, 7), stride=stride, padding=2)), 2, ()
+
+
+def _spectrogram(numbers: np.random.Generator, chance: random.Random) -> Drawn:
+    weight = _noise(numbers, 2, 1, 3, chance.randrange(1, 9))
+    height = chance.randrange(4, 40)
+    return Filter(Conv(weight, padding="causal", stride=(1, chance.randrange(1, 3)))), 1, (height,)
+
+
+_FILTERS: dict[str, Callable[[np.random.Generator, random.Random], Drawn]] = {
+    "a short filter": _short,
+    "a hall": _hall,
+    "a strided filter": _strided,
+    "a dilated filter": _dilated,
+    "a stack": _stack,
+    "a transposed filter": _upsampled,
+    "a matrix of responses": _matrix,
+    "a mirrored filter": _mirrored,
+    "a spectrogram": _spectrogram,
+}
