@@ -7,7 +7,6 @@ begin; an output is compared with SciPy's in float64 before its time counts.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
 from functools import partial
 
 from benchmarks.results import Bar, Measurement
@@ -38,20 +37,15 @@ def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar
 
 def _one_length(field: Field, effort: Effort, seconds: float) -> dict[Runner, Measurement]:
     samples = round(seconds * SAMPLE_RATE)
-    variants = {runner: _fastest(runner, samples, effort.tuning) for runner in field.runners}
+    variants = {runner: _fastest(runner, samples, effort) for runner in field.runners}
     for runner, variant in variants.items():
         error = runner.ask("check", samples=samples, variant=variant)
         if error is not None and not error < _GREATEST_ERROR:
             raise RuntimeError(f"{runner.name} is wrong by {error:.1e} of the peak")
 
-    def visit(runner: Runner) -> float:
-        times: list[float] = runner.ask(
-            "apply", samples=samples, variant=variants[runner], seconds=effort.visit
-        )
-        return statistics.median(times)
-
-    visits: dict[Runner, Callable[[], float]] = {
-        runner: partial(visit, runner) for runner in field.runners
+    visits = {
+        runner: partial(_median, runner, samples, variant, effort.visit)
+        for runner, variant in variants.items()
     }
     return {
         runner: Measurement(MEASURE, f"{seconds:g} s", runner.name, "s", values, variants[runner])
@@ -59,17 +53,19 @@ def _one_length(field: Field, effort: Effort, seconds: float) -> dict[Runner, Me
     }
 
 
-def _fastest(runner: Runner, samples: int, calls: int) -> str:
-    """The manner with the least time; noise only ever adds to it."""
+def _fastest(runner: Runner, samples: int, effort: Effort) -> str:
+    """The manner with the least time in any round; noise only ever adds to it."""
     names: list[str] = runner.ask("variants")
     if len(names) == 1:
         return names[0]
-    least = {name: float("inf") for name in names}
-    for _ in range(calls):
-        for name in names:
-            times: list[float] = runner.ask("apply", samples=samples, variant=name, seconds=0.0)
-            least[name] = min(least[name], *times)
+    visits = {name: partial(_median, runner, samples, name, effort.visit / 5) for name in names}
+    least = {name: min(values) for name, values in interleave(visits, effort.tuning).items()}
     return min(least, key=least.__getitem__)
+
+
+def _median(runner: Runner, samples: int, variant: str, seconds: float) -> float:
+    times: list[float] = runner.ask("apply", samples=samples, variant=variant, seconds=seconds)
+    return statistics.median(times)
 
 
 def _bars(field: Field, found: dict[Runner, Measurement], seconds: float) -> list[Bar]:

@@ -44,7 +44,7 @@ class Effort:
         seconds: lengths of the signals applied, in seconds of sound.
         visit: seconds for which a contender is called at each of its turns.
         rounds: turns of each contender, for `apply` and `blocks`.
-        tuning: calls from which a peer's fastest manner is chosen.
+        tuning: rounds from which a peer's fastest manner is chosen.
         streams: how many streams are pushed side by side.
         blocks: pushed at each turn, by all streams together.
         large_bytes: of the large signal.

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from .cases import Signal
 
-__all__ = ["Apply", "Contender", "Push", "Stuck"]
+__all__ = ["KEPT", "Apply", "Contender", "Push", "Stuck"]
 
 Apply = Callable[[Signal], NDArray[Any] | None]
 """Sends a signal through the hall; returns the output, or None if only bytes were carried."""
+
+KEPT = "sync, into an array"
+"""The manner of carrying a large signal in which a bare echo puts what comes into an array."""
 
 Push = Callable[[], object]
 """Sends the next block of one stream and waits for its output."""

@@ -89,8 +89,8 @@ def _carried(result: Result) -> list[str]:
     if not rate:
         return []
     said = (
-        f"One `apply` through {result.settings['fir_taps']} taps; the echo in blocks of 1 MiB. "
-        "Bytes of input for each second:"
+        f"One `apply` through {result.settings['fir_taps']} taps; the echo in blocks of 1 MiB, "
+        "also putting what comes into an array as ours does. Bytes of input for each second:"
     )
     also = (
         "What the server's memory grew by meanwhile, at its peak (in brackets the least of the "

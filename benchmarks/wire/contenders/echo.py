@@ -13,10 +13,11 @@ from queue import SimpleQueue
 from typing import Any
 
 import grpc
+import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.wire.cases import BLOCK, FIR_TAPS, HALL_TAPS, STALLED_BLOCK_BYTES, Signal
-from benchmarks.wire.contender import Contender, Push
+from benchmarks.wire.contender import KEPT, Contender, Push
 
 from ._exchange import Exchange
 from ._serving import serve_grpc
@@ -70,7 +71,15 @@ class Echo(Contender):
         def aio(signal: Signal) -> int:
             return self._exchange.count_aio(head, _bytes(signal), _PIECE_BYTES)
 
-        return {"sync": sync, "aio": aio}
+        def kept(signal: Signal) -> int:
+            output = np.empty(signal.nbytes + (FIR_TAPS - 1) * _ITEM_BYTES, np.uint8)
+            end = 0
+            for reply in self._exchange.stream(head, _bytes(signal), _PIECE_BYTES):
+                begin, end = end, end + len(reply)
+                output[begin:end] = np.frombuffer(reply, np.uint8)
+            return end
+
+        return {"sync": sync, "aio": aio, KEPT: kept}
 
     def stall(self, streams: int, blocks: int, manner: str) -> Stalled:
         def messages() -> Iterable[bytes]:
