@@ -34,12 +34,14 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
     Args:
         target: `HOST:PORT` or `unix:PATH`, or several of them: when one is lost the next is used.
         token: sent with every call, for servers that demand one.
-        timeout: seconds that a call may take, a whole `apply` of a streamed signal and one push
-            of a stream counting as a call each; None for as long as the server is there.
+        timeout: seconds that a call may take, all its attempts together; a whole `apply` of a
+            streamed signal counts as a call, and so does one push of a stream. None for as long
+            as the server is there.
         progress: called with the output samples received and their total, while a signal that
             does not fit one message goes through.
-        resume: go on by itself when a server that has answered before is lost: streams where
-            they stand, each output sample once; calls from their beginning.
+        resume: go on by itself when a server that has answered before is lost, or one has no
+            room for the moment: streams where they stand, each output sample once; calls from
+            their beginning.
         resume_timeout: seconds without progress after which a loss is told all the same.
         on_resume: called with a `ResumeEvent` before each attempt; the logger `convolved` tells
             the same.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +41,18 @@ def test_a_client_brings_its_server_and_takes_it_away() -> None:
         assert folder.is_dir()
     assert not alive(server.process_id)
     assert not folder.exists()
+
+
+def test_a_server_of_ones_own_that_was_killed_is_not_waited_for() -> None:
+    with Client.embedded() as client, client.stream([1.0, 0.5]) as live:
+        live.push(np.ones(9, np.float32))
+        server = client._server
+        assert server is not None
+        os.kill(server.process_id, signal.SIGKILL)
+        begin = time.monotonic()
+        with pytest.raises(Unavailable):
+            live.push(np.ones(9, np.float32))
+        assert time.monotonic() - begin < 2
 
 
 def test_a_wrong_argument_starts_no_server(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,12 +258,12 @@ def test_the_timeout_of_the_client_bounds_all_attempts_together(
     connect: Callable[..., Any], use: str
 ) -> None:
     server = Losing(*[1] * 1000)
-    with serving(server.handlers()) as address, connect(address, timeout=0.6) as client:
+    with serving(server.handlers()) as address, connect(address, timeout=0.3) as client:
         client.info()
         begin = time.monotonic()
         with pytest.raises((Unavailable, DeadlineExceeded)):
             USES[use](client, IR)
-        assert time.monotonic() - begin < 2.0
+        assert time.monotonic() - begin < 1.5
 
 
 def test_a_stream_whose_loss_is_told_may_begin_anew(connect: Callable[..., Any]) -> None:

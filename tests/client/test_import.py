@@ -38,6 +38,10 @@ def imported() -> tuple[float, set[str]]:
 
 
 def test_importing_takes_less_than_half_a_second_and_nothing_heavy() -> None:
-    seconds, modules = min((imported() for _ in range(3)), key=lambda found: found[0])
-    assert seconds < 0.5
-    assert not modules & HEAVY
+    # A machine that is busy with other things may take longer now and then.
+    for _ in range(3):
+        seconds, modules = imported()
+        assert not modules & HEAVY
+        if seconds < 0.5:
+            return
+    raise AssertionError(f"importing took {seconds} s, three times over 0.5")

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from convolved.connections import Lease
-from convolved.wire.reasons import Draining
-from convolved_vocabulary import ConvolvedError, ResourceExhausted
+from convolved.wire.reasons import Draining, Overloaded
+from convolved_vocabulary import ConvolvedError, InvalidArgument, NotFound, ResourceExhausted
 from convolved_vocabulary.checks import finite_number
 
 from .deadline import Deadline
@@ -31,6 +31,8 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 _FIRST_SECONDS, _LONGEST_SECONDS = 0.05, 1.0
+# Neither the transport nor a proxy says these.
+_ANSWERS = (Draining, InvalidArgument, NotFound, Overloaded)
 _LOG = logging.getLogger("convolved")
 
 
@@ -130,7 +132,7 @@ class Resuming:
                 try:
                     answer = yield operation
                 except ConvolvedError as error:
-                    self._answered = self._answered or _begun(operation)
+                    self._answered = self._answered or _heard(operation, error)
                     if self._mendable(error, episode):
                         yield self._pause(episode, deadline, operation, error)
                         operation = _again(operation) if error.resumable else operation
@@ -206,8 +208,10 @@ class _Episode:
         return went_on
 
 
-def _begun(operation: Operation) -> bool:
-    """Whether a server has answered the beginning of a stream."""
+def _heard(operation: Operation, error: ConvolvedError) -> bool:
+    """Whether a server has answered: by an error of its own, or the beginning of a stream."""
+    if isinstance(error, _ANSWERS):
+        return True
     match operation:
         case Exchange(session):
             return session.output is not None

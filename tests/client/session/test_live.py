@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -71,6 +71,7 @@ def talk(live: LiveSession, peer: Peer, requests: Iterator[Any]) -> None:
 
 
 @pytest.mark.parametrize("kind", FILTERS)
+@settings(max_examples=50)
 @given(st.data())
 def test_after_n_inputs_ready_n_outputs_are_there_however_it_is_cut(
     kind: str, data: st.DataObject
@@ -97,6 +98,7 @@ def test_after_n_inputs_ready_n_outputs_are_there_however_it_is_cut(
 
 
 @pytest.mark.parametrize("kind", FILTERS)
+@settings(max_examples=50)
 @given(st.data())
 def test_a_stream_that_loses_its_calls_goes_on_without_a_sample_lost_or_repeated(
     kind: str, data: st.DataObject

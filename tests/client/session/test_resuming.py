@@ -237,6 +237,11 @@ def test_a_server_that_never_answered_is_told_at_once(world: World) -> None:
     assert world.paused == []
 
 
+def test_a_server_that_drains_or_is_full_has_answered(world: World) -> None:
+    for error in (Draining("stopping"), Overloaded("full", 0.1)):
+        assert attempts(world, Resuming(), error, gone(), gone(), "its successor")
+
+
 def test_of_several_servers_that_never_answered_each_is_tried_once(world: World) -> None:
     rule = Resuming()
     rule.servers = 3
