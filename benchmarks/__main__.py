@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     options = _parser(given[0]).parse_args(given)
     if options.command == "report":
-        for path in options.results:
-            result = load(path)
-            _tell(FAMILIES[result.family], result, options.docs)
+        _report([load(path) for path in options.results], options.docs)
         return
     start_again_clean()
     listed = FAMILIES[options.command]
@@ -36,6 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save(result, options.json)
     complete = family.complete(options) and not options.quick
     _tell(listed, result, options.docs or (_DOCS if complete else None))
+
+
+def _report(results: Sequence[Result], folder: Path) -> None:
+    """Write the sections of saved results; several of one family become one."""
+    for name in dict.fromkeys(result.family for result in results):
+        parts = [result for result in results if result.family == name]
+        listed = FAMILIES[name]
+        _tell(listed, parts[0] if len(parts) == 1 else listed.load().join(parts), folder)
 
 
 def _parser(asked: str) -> argparse.ArgumentParser:

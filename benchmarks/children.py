@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -36,16 +36,22 @@ class Child:
     Args:
         module: run as `python -m module`.
         arguments: of its command line.
+        environment: what its environment has beside this process's.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = " ".join((module, *arguments))
         # Closed in `close`; what it holds is told when the child fails.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - as the comment says
         self.process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
-            env=clean(os.environ),
+            env={**clean(os.environ), **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -137,8 +143,10 @@ class ServerChild(Child):
         address: where it serves.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str]) -> None:
-        super().__init__(module, arguments)
+    def __init__(
+        self, module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(module, arguments, environment)
         self.address = ""
 
     def await_ready(self, seconds: float) -> None:

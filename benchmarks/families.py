@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +25,9 @@ class Family(Protocol):
 
     def complete(self, options: argparse.Namespace) -> bool:
         """Whether a run with these options measures everything, as the documents tell it."""
+
+    def join(self, results: Sequence[Result]) -> Result:
+        """One result from those of several runs; asked for only where `run` can measure a part."""
 
     def section(self, result: Result, folder: Path | None) -> str:
         """Tell a result in Markdown, below a heading of the second level.
@@ -55,8 +59,11 @@ class Listed:
 FAMILIES = {
     listed.name: listed
     for listed in (
+        Listed("engine", "arrays in one process beside PyTorch, SciPy, NumPy and julius", "engine"),
         Listed(
             "wire", "calls and streams over gRPC beside an echo, Arrow Flight and SciPy", "wire"
         ),
+        Listed("stream", "live streams beside JUCE, and side by side over gRPC", "stream"),
+        Listed("planner", "whether the planner chooses well, and what its plans cost", "planner"),
     )
 }

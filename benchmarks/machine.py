@@ -21,6 +21,7 @@ _PACKAGES = (
     "julius",
     "numba",
     "numpy",
+    "pedalboard",
     "protobuf",
     "pyarrow",
     "pyfftw",

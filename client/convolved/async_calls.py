@@ -179,6 +179,39 @@ class AsyncPipe:
             self.close()
             raise
 
+    async def send(self, messages: Iterable[Any], *, last: bool = False) -> None:
+        """Send messages; wait until gRPC has taken them, and not for what comes back.
+
+        Args:
+            messages: to send.
+            last: these are the last ones.
+        """
+        # A call that has ended takes nothing more; whoever reads from it learns why.
+        with suppress(grpc.RpcError, asyncio.InvalidStateError):
+            for message in messages:
+                await self._call.write(message)
+            if last:
+                await self._call.done_writing()
+
+    async def read(self, deadline: Deadline) -> Any:
+        """Wait for the next message; None when the call has ended well.
+
+        Raises:
+            DeadlineExceeded: if none comes in time.
+            ConvolvedError: with which the call has ended.
+        """
+        target = self.lease.target
+        try:
+            async with asyncio.timeout(deadline.remaining):
+                message = await self._call.read()
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"{target} did not answer within {deadline.seconds:g} s"
+            ) from error
+        except grpc.RpcError as error:
+            raise await self._status.error(error, target) from error
+        return None if message is grpc.aio.EOF else message
+
     def close(self) -> None:
         """End the call."""
         self._calls.cancel(self._call)

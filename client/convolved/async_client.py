@@ -160,10 +160,11 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        history: int = 0,
     ) -> AsyncStream:
         """Open a stream: push blocks of a signal, get back what they fix."""
         steps = self._session.stream(
-            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm
+            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm, history
         )
         live, pipe = await self._transport.run(steps)
         return AsyncStream(
@@ -171,6 +172,7 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
             live,
             pipe,
             lambda lost: self._transport.run(self._session.open(live), lost),
+            lambda wish: self._transport.run(self._session.successor(wish)),
         )
 
     @as_documented(Client.plan)

@@ -202,6 +202,7 @@ class Client(Functions[NDArray[Any]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        history: int = 0,
     ) -> Stream:
         """Open a stream: push blocks of a signal, get back what they fix.
 
@@ -215,6 +216,8 @@ class Client(Functions[NDArray[Any]]):
             sample_rate_hertz: of the signal, if the filter's rate shall be checked.
             accuracy: "fast" or "strict"; see `Options`.
             algorithm: the name of an algorithm, or "auto".
+            history: past input samples to keep for filters that are swapped in later; as far as
+                this filter reaches is kept anyway.
 
         Returns:
             a `Stream`, to be closed.
@@ -230,7 +233,7 @@ class Client(Functions[NDArray[Any]]):
         (array([1. , 1.5]), array([[0.5]]))
         """
         steps = self._session.stream(
-            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm
+            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm, history
         )
         live, pipe = self._transport.run(steps)
         return Stream(
@@ -238,6 +241,7 @@ class Client(Functions[NDArray[Any]]):
             live,
             pipe,
             lambda lost: self._transport.run(self._session.open(live), lost),
+            lambda wish: self._transport.run(self._session.successor(wish)),
         )
 
     def plan(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convolved.v1 import convolution_pb2 as pb
+from convolved.wire import whole_arrays
 from convolved.wire.framing import parse_gradients_response, parse_response
 
 __all__ = [
@@ -44,7 +45,7 @@ class Method:
         return f"/convolved.v1.ConvolutionService/{self.name}"
 
 
-CONVOLVE = Method("Convolve", pb.ConvolveResponse.FromString)
+CONVOLVE = Method("Convolve", whole_arrays.parse_response)
 STREAM_CONVOLVE = Method("StreamConvolve", parse_response)
 COMPUTE_GRADIENTS = Method("ComputeGradients", parse_gradients_response)
 CREATE_FILTER = Method("CreateFilter", pb.CreateFilterResponse.FromString)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.filters import decode_filter, unfilled
 from convolved.wire.plans import seconds
 from convolved.wire.tensors import numpy_dtype
-from convolved_vocabulary import Filter
+from convolved_vocabulary import Filter, ReceptiveField
 
 __all__ = ["FilterInfo", "Limits", "RegisteredFilter", "ServerInfo", "filter_info", "server_info"]
 
@@ -47,6 +48,9 @@ class FilterInfo:
         rank: the number of spatial axes of the signals that it takes.
         in_channels: of these signals; None if any number does.
         size_bytes: of its tensors.
+        parameter_count: the numbers in its tensors.
+        receptive_field: for each spatial axis what one output sees.
+        delay: of a stream, in input samples; see `Filter.delay`.
         created: when it was first registered.
     """
 
@@ -57,6 +61,9 @@ class FilterInfo:
     rank: int
     in_channels: int | None
     size_bytes: int
+    parameter_count: int
+    receptive_field: tuple[ReceptiveField, ...]
+    delay: Fraction
     created: datetime
 
 
@@ -123,6 +130,10 @@ def filter_info(message: pb.FilterInfo) -> FilterInfo:
         rank=described.rank,
         in_channels=described.in_channels,
         size_bytes=message.size_bytes,
+        # They follow from the layers as described, so a server need not tell them.
+        parameter_count=described.parameter_count,
+        receptive_field=described.receptive_field,
+        delay=described.delay,
         created=message.create_time.ToDatetime(tzinfo=UTC),
     )
 

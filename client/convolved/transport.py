@@ -239,6 +239,28 @@ class Pipe:
             if guard is not None:
                 guard.cancel()
 
+    def send(self, messages: Iterable[Any], *, last: bool = False) -> None:
+        """Send messages without waiting for what comes back.
+
+        Args:
+            messages: drawn as the transport takes them.
+            last: these are the last ones.
+        """
+        self._queue.put(messages)
+        if last:
+            self._queue.put(None)
+
+    def read(self) -> Any:
+        """Wait for the next message; None when the call has ended well.
+
+        Raises:
+            ConvolvedError: with which it has ended.
+        """
+        try:
+            return next(self._call, None)
+        except grpc.RpcError as error:
+            raise error_of(error, self.lease.target) from error
+
     def close(self) -> None:
         """End the call, and the thread that draws its messages."""
         self._call.cancel()

@@ -4,6 +4,18 @@ It knows nothing of servers and clients. `apply`, `stream`, `plan` and the plain
 what users call; `apply_arranged` and `open_stream` are what a server calls.
 """
 
+from importlib.util import find_spec
+
+from convolved_vocabulary import MissingExtra
+
+# Most are imported where they are first needed, which is too late to say that one is not there.
+if _missing := [
+    " or ".join(names)
+    for names in (("numba",), ("threadpoolctl",), ("pyfftw", "scipy"))
+    if not any(map(find_spec, names))
+]:
+    raise MissingExtra(f"the engine ({', '.join(_missing)})", "engine")
+
 from convolved_engine.about import algorithm_names, describe, warm_up
 from convolved_engine.apply import apply, apply_arranged, plan
 from convolved_engine.functions import (

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import platform
-from pathlib import Path
 
 import numpy as np
 
-from convolved_engine import machine, registry, threads, transforms
+from convolved_engine import caching, constants, registry, threads, transforms
 from convolved_engine.apply import apply_arranged
 from convolved_engine.stream import open_stream
 from convolved_vocabulary import Conv, Filter, impulse_response
@@ -26,14 +24,20 @@ def algorithm_names() -> tuple[str, ...]:
 
 
 def describe() -> dict[str, str | int]:
-    """The processor (`cpu`), the `threads` of one call, and the library of `transforms`.
+    """What computes here.
+
+    The processor with its class and the `constants` by which it is planned for (`cpu`), these
+    constants by their identity and origin, the `threads` of one call, and the library of
+    `transforms`.
 
     >>> sorted(describe())
-    ['cpu', 'threads', 'transforms']
+    ['constants', 'cpu', 'threads', 'transforms']
     """
     library = {"fftw": "pyfftw", "scipy": "scipy"}[transforms.default_backend()]
+    found = constants.in_force()
     return {
-        "cpu": f"{_processor()}, {machine.current().name}",
+        "constants": f"{found.identity}, {found.origin}",
+        "cpu": f"{caching.processor()}, {found.machine.name} ({found})",
         "threads": threads.limit(),
         "transforms": f"{library} {importlib.metadata.version(library)}",
     }
@@ -41,23 +45,15 @@ def describe() -> dict[str, str | int]:
 
 def warm_up() -> None:
     """Compile, or load from the cache on disk, what common calls and streams run."""
-    signal = np.zeros((1, 1, 4096), np.float32)
-    short = impulse_response(np.ones(31, np.float32))
-    for filter in (short, impulse_response(np.ones(1500, np.float32))):
-        apply_arranged(signal, filter)
-        live = open_stream(filter, channels=1, dtype=np.float32, block=512)
+    signal = np.zeros((1, 1, 48_000), np.float32)
+    for taps in (31, 1500, 48_000):
+        response = impulse_response(np.ones(taps, np.float32))
+        apply_arranged(signal, response)
+        live = open_stream(response, channels=1, dtype=np.float32, block=512)
         live.push_arranged(signal[0, :, :1024])
         live.flush()
-    picture = Filter(Conv(np.ones((1, 1, 3, 3), np.float32), padding="same"))
-    apply_arranged(np.zeros((1, 1, 64, 64), np.float32), picture)
-
-
-def _processor() -> str:
-    """The processor by name, as far as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+    # Each number of output channels has a kernel of its own.
+    for outputs in (1, 2, 3, 4, 6, 8):
+        for kernel in ((3,), (3, 3)):
+            layer = Conv(np.ones((outputs, 1, *kernel), np.float32), padding="same")
+            apply_arranged(np.zeros((1, 1, *(64,) * len(kernel)), np.float32), Filter(layer))

@@ -1,7 +1,8 @@
 """A Machine: the few constants from which the planner predicts times.
 
 The constants are built in for each class of CPU, not measured at start, so that replicas of one
-class choose alike. Rates are of one thread; `threads` says how many a call may use.
+class choose alike; `convolved_engine.constants` tells what may stand in their place. Rates are of
+one thread; `threads` says how many a call may use.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 
 from . import threads as _threads
 
-__all__ = ["Machine", "current", "vector_bytes"]
+__all__ = ["Machine", "built_in", "current", "vector_bytes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +69,19 @@ _AVX512 = Machine(
     vector_bytes=64,
     vector_registers=32,
     cache_bytes=1 << 20,
-    call_seconds=6e-6,
-    chunk_seconds=3e-6,
-    fma_rate=95e9,
-    gemm_rate=75e9,
-    gemm_seconds=2e-6,
-    copy_rate=40e9,
-    line_seconds=6e-9,
-    memory_rate=30e9,
-    fft_rate=11e9,
-    fft_chunk_seconds=15e-6,
-    product_rate=2.5e9,
-    mixing_rate=5e9,
-    matrix_seconds=15e-9,
+    call_seconds=7e-6,
+    chunk_seconds=6e-6,
+    fma_rate=110e9,
+    gemm_rate=60e9,
+    gemm_seconds=3e-6,
+    copy_rate=65e9,
+    line_seconds=4e-9,
+    memory_rate=60e9,
+    fft_rate=21e9,
+    fft_chunk_seconds=33e-6,
+    product_rate=2.2e9,
+    mixing_rate=7.5e9,
+    matrix_seconds=14e-9,
 )
 _AVX2 = dataclasses.replace(
     _AVX512,
@@ -88,30 +89,42 @@ _AVX2 = dataclasses.replace(
     vector_bytes=32,
     vector_registers=16,
     cache_bytes=1 << 19,
-    fma_rate=48e9,
-    gemm_rate=40e9,
-    fft_rate=7e9,
-    product_rate=1.8e9,
-    mixing_rate=3e9,
+    fma_rate=50e9,
+    gemm_rate=30e9,
+    copy_rate=40e9,
+    memory_rate=40e9,
+    fft_rate=14e9,
+    product_rate=1.6e9,
+    mixing_rate=4e9,
 )
 _PLAIN = dataclasses.replace(
     _AVX2,
     name="128-bit vectors",
     vector_bytes=16,
     vector_registers=32,
-    fma_rate=24e9,
-    gemm_rate=20e9,
-    fft_rate=4e9,
+    fma_rate=25e9,
+    gemm_rate=15e9,
+    fft_rate=7e9,
     product_rate=1.2e9,
-    mixing_rate=1.5e9,
+    mixing_rate=2e9,
 )
 
 
 @cache
 def current() -> Machine:
-    """The constants of this machine's class and its setting of threads."""
-    known = {64: _AVX512, 32: _AVX2}.get(vector_bytes(), _PLAIN)
-    return dataclasses.replace(known, threads=_threads.limit())
+    """The constants in force, with the setting of threads.
+
+    Raises:
+        InvalidArgument: the constants that were asked for cannot be read.
+    """
+    from . import constants
+
+    return dataclasses.replace(constants.in_force().machine, threads=_threads.limit())
+
+
+def built_in() -> Machine:
+    """The constants of this machine's class of CPU."""
+    return {64: _AVX512, 32: _AVX2}.get(vector_bytes(), _PLAIN)
 
 
 @cache

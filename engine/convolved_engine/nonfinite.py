@@ -23,7 +23,10 @@ def looks_finite(blocks: NDArray[Any]) -> bool:
 
     Every output of a transform depends on every sample, so that two of each block tell.
     """
-    return bool(np.isfinite(blocks.reshape(len(blocks), -1)[:, :2]).all())
+    lines = blocks
+    while lines.ndim > 2:
+        lines = lines[:, 0]
+    return bool(np.isfinite(lines[:, :2]).all())
 
 
 def take_out(samples: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:

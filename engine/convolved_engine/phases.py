@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convolved_engine import threads as pool
+from convolved_engine.kernels.reading import to_read
 from convolved_vocabulary import ConvTranspose
 from convolved_vocabulary.geometry import Spreading
 
 __all__ = ["AxisPhases", "Span", "Together", "periods", "together"]
+
+_MOVED: dict[int, np.dtype[Any]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
+_CHUNK = 1 << 16
 
 
 def periods(axis: Spreading, outputs: range) -> range:
@@ -113,22 +118,39 @@ class Together:
         """How many along each axis."""
         return tuple(len(each.residues) for each in self.axes)
 
-    def place(self, found: NDArray[Any], into: NDArray[Any]) -> None:
+    def place(self, found: NDArray[Any], into: NDArray[Any], wanted: Sequence[range]) -> None:
         """Put what was computed where it belongs.
 
         Args:
-            found: (batch, out_channels * phases, *periods).
-            into: (batch, out_channels, periods, stride, ...), two axes for each; written to.
+            found: (batch, out_channels * phases, *periods), C-contiguous.
+            into: (batch, out_channels, *outputs), C-contiguous; written to.
+            wanted: which outputs these are, along each axis.
         """
-        rank = len(self.axes)
-        split = found.reshape(*into.shape[:2], *self.phases, *found.shape[2:])
-        order = [0, 1]
-        where: list[slice] = [slice(None), slice(None)]
-        for number, each in enumerate(self.axes):
-            order += [2 + rank + number, 2 + number]
-            residues = each.residues
-            where += [slice(None), slice(residues.start, residues.stop, residues.step)]
-        into[tuple(where)] = split.transpose(order)
+        from convolved_engine.kernels.interleave import interleave
+
+        described = [
+            (
+                len(each.residues),
+                each.residues.start,
+                each.residues.step,
+                count,
+                each.axis.stride,
+                (outputs.start + each.axis.before) % each.axis.stride,
+                len(outputs),
+            )
+            for each, count, outputs in zip(self.axes, found.shape[2:], wanted, strict=True)
+        ]
+        axes = (*((1, 0, 1, 1, 1, 0, 1),) * (3 - len(described)), *described)
+        # Numbers are moved as they are, so that their size alone counts.
+        moved: np.dtype[Any] = _MOVED.get(found.dtype.itemsize, found.dtype)
+        flat, target = to_read(found, moved), into.reshape(-1).view(moved)
+
+        def work(first: int, last: int) -> None:
+            interleave(flat, target, axes, first, last)
+
+        numbers = into.shape[0] * into.shape[1]
+        size = max(1, into.size // max(1, numbers))
+        pool.for_each_chunk(numbers, work, chunk=max(1, _CHUNK // size))
 
 
 def together(

@@ -20,7 +20,7 @@ from convolved_engine.operations.base import converted
 from convolved_engine.streaming.base import LayerStream
 from convolved_vocabulary import Cancelled, Filter, LayerPlan, Options, Plan, SignalType
 
-__all__ = ["Pipeline", "pipeline_for"]
+__all__ = ["ByName", "Pipeline", "pipeline_for"]
 
 
 class Pipeline:
@@ -55,19 +55,39 @@ class Pipeline:
         )
 
     def run(
-        self, signal: NDArray[Any], cancelled: Callable[[], bool] | None = None
+        self,
+        signal: NDArray[Any],
+        cancelled: Callable[[], bool] | None = None,
+        out: NDArray[Any] | None = None,
     ) -> NDArray[Any]:
         """Apply the filter to a signal (batch, channels, *spatial).
 
+        Args:
+            signal: what to filter.
+            cancelled: asked between layers.
+            out: where to put the result, C-contiguous and apart from the signal; None makes
+                an array.
+
         Raises:
-            Cancelled: if `cancelled`, asked between layers, says so.
+            Cancelled: if `cancelled` says so.
         """
         found = self.spread(np.ascontiguousarray(signal))
-        for operation in self.operations:
+        for number, operation in enumerate(self.operations, start=1):
             if cancelled is not None and cancelled():
                 raise Cancelled("the work was cancelled between two layers")
+            if (
+                out is not None
+                and number == len(self.operations)
+                and out.dtype == operation.output.dtype
+            ):
+                operation.run_into(found, self.spread(out))
+                return out
             found = operation.run(found)
-        return converted(self.gather(found, signal.shape[1]), self.output_dtype)
+        result = converted(self.gather(found, signal.shape[1]), self.output_dtype)
+        if out is None:
+            return result
+        out[...] = result
+        return out
 
     def plan(self, shape: Sequence[int], block: int | None = None) -> Plan:
         """Say what `run` would do for (batch, channels, *spatial), or a stream for a block.
@@ -153,22 +173,22 @@ def pipeline_for(
     """The pipeline of a filter; with `keep` the same one, and its weights, for the next call."""
     if not keep:
         return Pipeline(filter, dtype, options)
-    return _kept(filter.name, _ByName(filter), dtype, options)
+    return _kept(filter.name, ByName(filter), dtype, options)
 
 
-class _ByName:
+class ByName:
     """A filter that a cache may hold under its name alone."""
 
     def __init__(self, filter: Filter) -> None:
         self.filter = filter
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByName)
+        return isinstance(other, ByName)
 
     def __hash__(self) -> int:
         return 0
 
 
 @lru_cache(maxsize=64)
-def _kept(name: str, held: _ByName, dtype: np.dtype[Any], options: Options) -> Pipeline:
+def _kept(name: str, held: ByName, dtype: np.dtype[Any], options: Options) -> Pipeline:
     return Pipeline(held.filter, dtype, options, name)

@@ -1,8 +1,8 @@
 """Maxima and sums over sliding windows, one axis after another.
 
-Both separate: the window's axes are reduced one by one, the last first. Every output is made of
-its own window by the same operations in the same order wherever it stands, so that its bits do
-not depend on how a signal is cut.
+Both separate: the window's axes are reduced one by one; of sums, the last first. Every output is
+made of its own window by the same operations in the same order wherever it stands, so that its
+bits do not depend on how a signal is cut.
 """
 
 from __future__ import annotations
@@ -15,11 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convolved_engine import threads as pool
 from convolved_engine.activations import unsigned_zeros
+from convolved_engine.kernels.reading import to_read
 from convolved_vocabulary import Pool
 from convolved_vocabulary.geometry import Sliding
 
 __all__ = ["Windows", "averages", "error_bound", "maxima", "windows_of"]
+
+_COMPILED = (np.dtype(np.float32), np.dtype(np.float64))
+_CHUNK_SAMPLES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,13 @@ class Windows:
     before: int
     after: int
     count: int
+
+    @property
+    def taps(self) -> range:
+        """The taps at which some window has a sample; the others lie in the padding."""
+        farthest, dilation = (self.count - 1) * self.axis.stride, self.axis.dilation
+        first = max(0, -((farthest - self.before) // dilation))
+        return range(first, min(self.axis.size, (self.samples + self.before - 1) // dilation + 1))
 
     def meeting(self, tap: int) -> tuple[slice, slice]:
         """Which windows have a sample at `tap`, and which samples these are."""
@@ -74,11 +86,13 @@ def maxima(x: NDArray[Any], windows: Sequence[Windows]) -> NDArray[Any]:
         x: (batch, channels, *spatial), real.
         windows: one entry for each spatial axis.
     """
+    if x.dtype in _COMPILED:
+        return _by_kernel(x, windows, None)
     lowest = _lowest(x.dtype)
     for axis in reversed(range(2, x.ndim)):
         along = windows[axis - 2]
         best = np.full((*x.shape[:axis], along.count, *x.shape[axis + 1 :]), lowest, x.dtype)
-        for tap in range(along.axis.size):
+        for tap in along.taps:
             to, source = along.meeting(tap)
             if to.start == to.stop:
                 continue
@@ -96,12 +110,14 @@ def averages(x: NDArray[Any], windows: Sequence[Windows], include_pad: bool) -> 
         windows: one entry for each spatial axis.
         include_pad: whether padding counts.
     """
+    if x.dtype in _COMPILED:
+        return _by_kernel(x, windows, include_pad)
     dtype, wide = x.dtype, np.result_type(x.dtype, np.float64)
     with np.errstate(all="ignore"):
         for axis in reversed(range(2, x.ndim)):
             along = windows[axis - 2]
             total = np.zeros((*x.shape[:axis], along.count, *x.shape[axis + 1 :]), wide)
-            for tap in range(along.axis.size):
+            for tap in along.taps:
                 to, source = along.meeting(tap)
                 if to.start < to.stop:
                     total[_at(axis, to)] += x[_at(axis, source)]
@@ -110,6 +126,58 @@ def averages(x: NDArray[Any], windows: Sequence[Windows], include_pad: bool) -> 
             total.view(np.float64)[...] /= places if wide.kind == "f" else _twice(places, axis, x)
             x = total
         return x.astype(dtype)
+
+
+def _by_kernel(
+    x: NDArray[Any], windows: Sequence[Windows], include_pad: bool | None
+) -> NDArray[Any]:
+    """Greatest numbers, or means where it is said whether padding counts."""
+    from convolved_engine.kernels.windows import greatest, means
+
+    x = np.ascontiguousarray(x)
+    out = np.empty((*x.shape[:2], *(along.count for along in windows)), x.dtype)
+    order = range(len(windows)) if include_pad is None else range(len(windows))[::-1]
+    axes, held = _axes(windows, order)
+    flat_x, flat_out = to_read(x), out.reshape(-1)
+
+    def scratch(dtype: np.dtype[Any]) -> tuple[NDArray[Any], ...]:
+        return tuple(pool.scratch(held, dtype, name) for name in ("one axis", "other axis"))
+
+    if include_pad is None:
+        lowest = x.dtype.type(_lowest(x.dtype))
+
+        def work(first: int, last: int) -> None:
+            greatest(flat_x, flat_out, *scratch(x.dtype), axes, lowest, first, last)
+
+    else:
+        places = tuple(along.places(include_pad) for along in reversed(windows))
+
+        def work(first: int, last: int) -> None:
+            wide = np.dtype(np.float64)
+            means(flat_x, flat_out, *scratch(wide), axes, places, first, last)
+
+    signals = x.shape[0] * x.shape[1]
+    each = max(1, x.size // max(1, signals))
+    pool.for_each_chunk(signals, work, chunk=max(1, _CHUNK_SAMPLES // each))
+    return out
+
+
+def _axes(
+    windows: Sequence[Windows], order: Sequence[int]
+) -> tuple[tuple[tuple[int, ...], ...], int]:
+    """What the kernels read of each axis, in that order, and the most that one leaves."""
+    size = [along.samples for along in windows]
+    found: list[tuple[int, ...]] = []
+    held = 1
+    for number in order:
+        along, axis, taps = windows[number], windows[number].axis, windows[number].taps
+        outer, inner = math.prod(size[:number]), math.prod(size[number + 1 :])
+        begin = along.before - taps.start * axis.dilation
+        window = (len(taps), axis.stride, axis.dilation, begin)
+        found.append((outer, along.samples, inner, along.count, *window))
+        size[number] = along.count
+        held = max(held, math.prod(size))
+    return tuple(found), held
 
 
 def error_bound(layer: Pool, dtype: np.dtype[Any]) -> float:

@@ -17,6 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from convolved_vocabulary.errors import InvalidArgument
+from convolved_vocabulary.filters import AXES
+from convolved_vocabulary.words import counted
 
 __all__ = ["DTYPES", "Accuracy", "Problem"]
 
@@ -218,20 +220,36 @@ class Problem:
         return dataclasses.replace(self, batch=shape[0], size=tuple(shape[2:]))
 
     def __str__(self) -> str:
-        size = "x".join(map(str, self.size))
-        kernel = "x".join(map(str, self.kernel))
-        words = [f"{self.batch} x {self.in_channels} channels of {size}"]
-        words.append(f"with {self.out_channels} x {self.group_inputs} kernels of {kernel}")
+        channels = counted(self.in_channels, "channel")
+        samples = "sample" if set(self.size) == {1} else "samples"
+        words = [f"from {channels} of {_by(self.size)} {samples} to {self.out_channels}"]
+        if self.batch > 1:
+            words.insert(0, f"{self.batch} signals")
         if self.groups > 1:
             words.append(f"in {self.groups} groups")
+        taps = "tap" if self.taps == 1 else "taps"
+        words.append(f"kernels of {_by(self.kernel)} {taps}")
         for name in ("stride", "dilation"):
             values = getattr(self, name)
             if any(value != 1 for value in values):
-                words.append(f"{name} " + "x".join(map(str, values)))
+                words.append(f"{name} {_by(values)}")
         if any(any(pair) for pair in self.pads):
-            words.append("zeros " + ", ".join(f"{a}+{b}" for a, b in self.pads))
+            words.append(f"padded by {_pads(self.pads)}")
         words.append(self.dtype.name)
-        return " ".join(words)
+        return ", ".join(words)
+
+
+def _by(numbers: tuple[int, ...]) -> str:
+    same = len(set(numbers)) == 1 and len(numbers) > 1 and numbers[0] == 1
+    return "1" if same else " x ".join(f"{number:,}" for number in numbers)
+
+
+def _pads(pads: tuple[tuple[int, int], ...]) -> str:
+    each = [f"{before:,} before and {after:,} after" for before, after in pads]
+    if len(set(pads)) == 1:
+        return each[0] + (" on each axis" if len(pads) > 1 else "")
+    named = zip(AXES[-len(pads) :], pads, each, strict=True)
+    return ", ".join(f"{words} along {axis}" for axis, pair, words in named if any(pair))
 
 
 @lru_cache(maxsize=4096)

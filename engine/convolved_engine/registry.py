@@ -6,7 +6,7 @@ it. It answers four questions about a `Problem`:
 
 - `supports(problem)`: None if it can, else the reason in words, which the plan prints;
 - `cost(problem, machine)`: predicted seconds, workspace, an error bound, and the parameters that
-  it would run with;
+  it would run with; `costs` gives further ways to run it, where it has any;
 - `form(problem, parameters)`: the key of the prepared weight; problems of equal form and equal
   weight share one `Runnable`;
 - `prepare(problem, weight, bias, parameters)`: a `Runnable`, which computes.
@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -53,12 +53,16 @@ class Cost:
         workspace_bytes: memory beyond input, output and weight; the prepared weight is in it.
         relative_error: bound on max|error| / (sum|w| * max|x| + |bias|); 0 where exact.
         parameters: what it would run with.
+        preparing_seconds: of preparing the weight, where that is not little.
+        measured: whether the seconds were measured and not predicted.
     """
 
     seconds: float
     workspace_bytes: int
     relative_error: float
     parameters: Parameters = field(default_factory=dict)
+    preparing_seconds: float = 0.0
+    measured: bool = False
 
 
 class Runnable(ABC):
@@ -119,11 +123,13 @@ class Algorithm(ABC):
         name: the word by which users ask for it.
         cut_invariant: whether it keeps the law of the module's docstring.
         has_grid: whether its runnables state a grid instead.
+        can_measure: whether it takes the parameter `planning`, which lets it measure for itself.
     """
 
     name: ClassVar[str]
     cut_invariant: ClassVar[bool] = False
     has_grid: ClassVar[bool] = False
+    can_measure: ClassVar[bool] = False
 
     @abstractmethod
     def supports(self, problem: Problem) -> str | None:
@@ -132,6 +138,14 @@ class Algorithm(ABC):
     @abstractmethod
     def cost(self, problem: Problem, machine: Machine) -> Cost:
         """What `problem`, which it supports, would take on `machine`."""
+
+    def costs(self, problem: Problem, machine: Machine) -> Sequence[Cost]:
+        """Ways to compute `problem` of which none is better than another in every respect.
+
+        They differ in time, in the time of preparing, and in workspace; the first is that of
+        `cost`.
+        """
+        return (self.cost(problem, machine),)
 
     @abstractmethod
     def form(self, problem: Problem, parameters: Parameters) -> Hashable:

@@ -2,12 +2,15 @@
 
 Work is dealt in small chunks to whichever thread is free, so that a core disturbed by other work
 delays one chunk and not half of the result. Which thread computes a chunk never changes a bit.
+A helper keeps off the core of the caller: where other programs keep the rest busy, the system
+would wake it there, to begin when the caller is done.
 BLAS is kept to one thread while ours run: its own threads would only contend with them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import math
 import os
@@ -23,10 +26,21 @@ from numpy.typing import NDArray
 
 from convolved_vocabulary.errors import InvalidArgument
 
-__all__ = ["available_cores", "blas_on_one_thread", "for_each_chunk", "limit", "scratch"]
+__all__ = [
+    "available_cores",
+    "blas_on_one_thread",
+    "by_oneself",
+    "for_each_chunk",
+    "limit",
+    "on_threads",
+    "scratch",
+]
 
 SETTING = "CONVOLVED_THREADS"
 _KEPT_BYTES = 4 << 20
+
+# With more of them some core is free, and moving them all would take longer than it gains.
+_MOST_MOVED = 7
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
@@ -76,8 +90,8 @@ def for_each_chunk(
         chunk: items dealt out at a time.
     """
     chunks = -(-count // chunk)
-    helpers = min(limit() if threads is None else threads, chunks) - 1
-    if helpers < 1:
+    most = min(limit() if threads is None else threads, chunks)
+    if most < 2 or _alone():
         if count:
             work(0, count)
         return
@@ -87,10 +101,25 @@ def for_each_chunk(
         while (number := next(following)) < chunks:
             work(number * chunk, min(count, (number + 1) * chunk))
 
+    on_threads(take, most)
+
+
+def on_threads(work: Callable[[], None], threads: int | None = None) -> None:
+    """Call work() on several threads at once, the caller's among them.
+
+    Args:
+        work: takes from what is left to do, until nothing is; one call alone would do it all.
+        threads: how many at most; None takes the setting.
+    """
+    helpers = 0 if _alone() else (limit() if threads is None else threads) - 1
+    if helpers < 1:
+        work()
+        return
     pool = _shared_pool()
-    futures = [pool.submit(take) for _ in range(helpers)]
+    _apart.keep_off_this_core()
+    futures = [pool.submit(work) for _ in range(helpers)]
     try:
-        take()
+        work()
     finally:
         # Also after a failure here: nobody may write into the output once this has returned.
         # A helper that has not begun by now would find nothing to do.
@@ -99,6 +128,27 @@ def for_each_chunk(
     for failure in failures:
         if failure is not None:
             raise failure
+
+
+_dealing = threading.local()
+
+
+@contextlib.contextmanager
+def by_oneself() -> Iterator[None]:
+    """Let the calling thread do all of its work itself, inside.
+
+    For work so short that waking other threads would cost more than it gains.
+    """
+    before = _alone()
+    _dealing.alone = True
+    try:
+        yield
+    finally:
+        _dealing.alone = before
+
+
+def _alone() -> bool:
+    return getattr(_dealing, "alone", False)
 
 
 _own = threading.local()
@@ -119,18 +169,50 @@ def scratch(count: int, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
     return buffer[:size].view(dtype)
 
 
+class _Apart:
+    """Lets the helpers run on every core but that of the caller."""
+
+    def __init__(self) -> None:
+        self.helpers: list[int] = []
+        self.core: int | None = None
+        self.ask: Any = None
+        if hasattr(os, "sched_setaffinity"):
+            self.ask = getattr(ctypes.PyDLL(None), "sched_getcpu", None)
+
+    def join(self) -> None:
+        """The calling thread is a helper."""
+        self.helpers.append(threading.get_native_id())
+        self.core = None
+
+    def keep_off_this_core(self) -> None:
+        """The calling thread is about to deal out work."""
+        if self.ask is None or len(self.helpers) > _MOST_MOVED or (core := self.ask()) == self.core:
+            return
+        self.core = core
+        others = os.sched_getaffinity(0) - {core}
+        for helper in self.helpers if others else ():
+            # Where a sandbox forbids it, the system's choice has to do.
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(helper, others)
+
+
+_apart = _Apart()
+
+
 def _shared_pool() -> ThreadPoolExecutor:
     global _pool
     with _lock:
         if _pool is None:
-            _pool = ThreadPoolExecutor(max(1, limit() - 1), thread_name_prefix="convolved")
+            _pool = ThreadPoolExecutor(
+                max(1, limit() - 1), thread_name_prefix="convolved", initializer=_apart.join
+            )
         return _pool
 
 
 def _forget_pool() -> None:
     # The threads of the parent do not exist in a forked child.
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    global _apart, _pool, _lock
+    _apart, _pool, _lock = _Apart(), None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,9 +2,8 @@
 
 A `Workspace` holds the buffers and plans for one shape of work. FFTW's plans own their buffers
 and only their execution is thread-safe, hence: plans are made under a lock, one thread leases a
-workspace at a time, and workspaces wait in a pool of bounded size for the next lease. Plans are
-made by ESTIMATE: quick, and the same plan for the same shape every time, so that equal blocks
-give equal bits.
+workspace at a time, and workspaces wait in a pool of bounded size for the next lease. Equal
+shapes get equal plans every time, so that equal blocks give equal bits.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import importlib.util
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,6 +25,8 @@ __all__ = ["BACKENDS", "Shape", "Workspace", "default_backend", "fast_length", "
 
 BACKENDS = ("fftw", "scipy")
 _POOL_BYTES = 64 << 20
+# Bytes of which a row of a spectrum is a multiple, and the bins from which it is the wide one.
+_NARROW_ROW, _WIDE_ROW, _LONG_ROW = 16, 64, 128
 
 
 @cache
@@ -44,6 +45,9 @@ class Shape:
         lengths: samples of a block along each axis.
         dtype: of the samples; real ones have half a spectrum.
         backend: one of `BACKENDS`.
+        aligned: whether each row of a spectrum is filled up with zeros, so that the next one begins
+            where vector registers like to load; the zeros count as bins.
+        measured: whether FFTW may take the time to measure which plan is fast.
     """
 
     inputs: int
@@ -51,13 +55,43 @@ class Shape:
     lengths: tuple[int, ...]
     dtype: np.dtype[Any]
     backend: str
+    aligned: bool = False
+    measured: bool = False
+
+    @property
+    def bins(self) -> int:
+        """Bins along the last axis of a spectrum, without what fills up its rows."""
+        return self.lengths[-1] if self.dtype.kind == "c" else self.lengths[-1] // 2 + 1
 
     @property
     def spectrum_lengths(self) -> tuple[int, ...]:
-        """Bins of a spectrum along each axis."""
-        if self.dtype.kind == "c":
-            return self.lengths
-        return (*self.lengths[:-1], self.lengths[-1] // 2 + 1)
+        """Bins of a spectrum along each axis, with what fills up its rows."""
+        last = self.bins
+        if self.aligned:
+            last = self._filled(last, self.spectrum_dtype, len(self.lengths) == 3)
+        return (*self.lengths[:-1], last)
+
+    @property
+    def held_lengths(self) -> tuple[int, ...]:
+        """Samples of a block along each axis, with what lies between its rows in memory."""
+        last = self.lengths[-1]
+        if self.aligned and self.dtype.kind == "c":
+            last = self._filled(last, self.dtype, False)
+        return (*self.lengths[:-1], last)
+
+    def _filled(self, length: int, dtype: np.dtype[Any], thin: bool) -> int:
+        """The length of a row that ends where another one may begin.
+
+        Rows of images are made an odd number of units long where they would often be a power of
+        two, for then a column would meet always the same few places of the cache.
+        """
+        image = len(self.lengths) > 1
+        unit = _WIDE_ROW if length >= _LONG_ROW and not image else _NARROW_ROW
+        each = unit // dtype.itemsize
+        count = -(-length // each)
+        if image and (thin or self.dtype.kind == "c"):
+            count |= 1
+        return count * each
 
     @property
     def spectrum_dtype(self) -> np.dtype[Any]:
@@ -70,8 +104,8 @@ class Workspace:
 
     Attributes:
         samples: (inputs, *lengths), what `forward` reads.
-        spectra: (inputs, *bins), what `forward` writes.
-        products: (outputs, *bins), what `backward` reads and may destroy.
+        spectra: (inputs, *spectrum_lengths), what `forward` writes.
+        products: (outputs, *spectrum_lengths), what `backward` reads and may destroy.
         results: (outputs, *lengths), what `backward` writes, scaled by the number of samples.
 
     Where there are as many outputs as inputs, products are spectra and results are samples: less
@@ -81,13 +115,15 @@ class Workspace:
     def __init__(self, shape: Shape) -> None:
         self.shape = shape
         wide = shape.spectrum_dtype
-        self.samples = _aligned(shape, (shape.inputs, *shape.lengths), shape.dtype)
+        within = (..., slice(shape.lengths[-1]))
+        held, dtype = shape.held_lengths, shape.dtype
+        self.samples = _aligned(shape, (shape.inputs, *held), dtype)[within]
         self.spectra = _aligned(shape, (shape.inputs, *shape.spectrum_lengths), wide)
         if shape.inputs == shape.outputs:
             self.products, self.results = self.spectra, self.samples
         else:
             self.products = _aligned(shape, (shape.outputs, *shape.spectrum_lengths), wide)
-            self.results = _aligned(shape, (shape.outputs, *shape.lengths), shape.dtype)
+            self.results = _aligned(shape, (shape.outputs, *held), dtype)[within]
         arrays = {id(a): a for a in (self.samples, self.spectra, self.products, self.results)}
         self.nbytes = sum(each.nbytes for each in arrays.values())
         if shape.backend == "fftw":
@@ -105,38 +141,34 @@ def _aligned(shape: Shape, size: tuple[int, ...], dtype: np.dtype[Any]) -> NDArr
     return array
 
 
-def _fftw(work: Workspace) -> tuple[Any, Any]:
-    import pyfftw
+def _fftw(work: Workspace) -> tuple[Callable[[], object], Callable[[], object]]:
+    from . import fftw
 
-    axes = tuple(range(1, work.samples.ndim))
-    options = {"axes": axes, "threads": 1}
-    forward = pyfftw.FFTW(
-        work.samples, work.spectra, direction="FFTW_FORWARD", flags=("FFTW_ESTIMATE",), **options
-    )
-    backward = pyfftw.FFTW(
-        work.products,
+    within = (..., slice(work.shape.bins))
+    return fftw.there_and_back(
+        work.samples,
+        work.spectra[within],
+        work.products[within],
         work.results,
-        direction="FFTW_BACKWARD",
-        flags=("FFTW_ESTIMATE", "FFTW_DESTROY_INPUT"),
-        **options,
+        measured=work.shape.measured,
     )
-    return forward.execute, backward.execute
 
 
-def _scipy(work: Workspace) -> tuple[Any, Any]:
+def _scipy(work: Workspace) -> tuple[Callable[[], object], Callable[[], object]]:
     import scipy.fft
 
     axes = tuple(range(1, work.samples.ndim))
+    within = (..., slice(work.shape.bins))
     lengths = work.shape.lengths
     is_complex = work.shape.dtype.kind == "c"
 
     def forward() -> None:
         transform = scipy.fft.fftn if is_complex else scipy.fft.rfftn
-        work.spectra[...] = transform(work.samples, lengths, axes)
+        work.spectra[within] = transform(work.samples, lengths, axes)
 
     def backward() -> None:
         transform = scipy.fft.ifftn if is_complex else scipy.fft.irfftn
-        work.results[...] = transform(work.products, lengths, axes, norm="forward")
+        work.results[...] = transform(work.products[within], lengths, axes, norm="forward")
 
     return forward, backward
 

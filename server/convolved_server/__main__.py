@@ -18,11 +18,12 @@ def main() -> int:
         print(f"error: {MissingExtra('the server', 'server')} ({error.name})", file=sys.stderr)
         return 2
     try:
-        settings = from_flags()
+        return run(from_flags())
     except InvalidArgument as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    return run(settings)
+    except MissingExtra as error:
+        print(f"error: {MissingExtra('the server', 'server')} ({error.what})", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

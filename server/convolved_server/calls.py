@@ -89,6 +89,11 @@ class Calls:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def alone(self) -> bool:
+        """Whether one call, the asking one, is all that is in flight."""
+        return len(self.in_flight) == 1
+
     @contextmanager
     def flight(self, call: Call) -> Iterator[None]:
         """Let a call begin, and hear of its end.

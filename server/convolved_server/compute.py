@@ -25,6 +25,8 @@ TINY_SECONDS = 200e-6
 # What tiny work may take of the loop: this much at a stretch, and this share in the long run.
 _STRETCH_SECONDS = 1e-3
 _SHARE = 0.5
+# What the loop itself would spend on sending work to a thread and hearing of its end.
+_HOP_SECONDS = 40e-6
 
 
 class Pool:
@@ -63,12 +65,11 @@ class Pool:
             predicted: seconds that it should take, None if unknown.
             stop: set when nobody wants the result any more.
         """
-        if predicted is not None and predicted < TINY_SECONDS:
-            now = time.perf_counter()
-            self._spent = max(0.0, self._spent - _SHARE * (now - self._counted))
-            self._counted = now
-            if self._spent < _STRETCH_SECONDS:
-                return self._here(work)
+        if self.lets_run(predicted, time.monotonic()):
+            try:
+                return work()
+            finally:
+                self.has_run(time.monotonic())
         self.working += 1
         job = self._executor.submit(work)
         done = asyncio.wrap_future(job)
@@ -83,18 +84,31 @@ class Pool:
         finally:
             self.working -= 1
 
+    def lets_run(self, predicted: float | None, now: float) -> bool:
+        """Whether work may run on the loop at once; whoever does it says when it `has_run`.
+
+        Args:
+            predicted: seconds that it should take, None if unknown.
+            now: on the monotonic clock.
+        """
+        if predicted is None or predicted >= TINY_SECONDS:
+            return False
+        spent = self._spent - _SHARE * (now - self._counted)
+        self._spent = max(0.0, spent)
+        self._counted = now
+        return spent < _STRETCH_SECONDS
+
+    def has_run(self, now: float) -> None:
+        """Count what was let run until `now`, as far as a thread would have spared it."""
+        beyond = now - self._counted - _HOP_SECONDS
+        if beyond > 0.0:
+            self._spent += beyond
+        self._counted = now
+
     def close(self) -> bool:
         """Begin nothing more; return whether all threads are idle."""
         self._executor.shutdown(wait=False, cancel_futures=True)
         return self.working == 0
-
-    def _here(self, work: Callable[[], _T]) -> _T:
-        try:
-            return work()
-        finally:
-            now = time.perf_counter()
-            self._spent += now - self._counted
-            self._counted = now
 
 
 async def _ended(job: Future[_T], done: asyncio.Future[_T]) -> None:

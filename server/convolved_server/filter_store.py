@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.fields import located
 from convolved.wire.filters import encode_filter
+from convolved.wire.plans import encode_field
 from convolved.wire.reasons import StorageFull
 from convolved_vocabulary import Filter, InvalidArgument, NotFound
 
@@ -45,11 +46,13 @@ def described(filter: Filter) -> StoredFilter:
 
     Hashes its tensors and finds out its geometry, so that who uses it later need not.
     """
-    _ = filter.receptive_field, filter.delay
     info = pb.FilterInfo(
         name=filter.name,
         filter=encode_filter(filter, announce=True),
         size_bytes=filter.size_bytes,
+        parameters=filter.parameter_count,
+        receptive_field=map(encode_field, filter.receptive_field),
+        delay_samples=float(filter.delay),
     )
     info.create_time.FromNanoseconds(time.time_ns())
     return StoredFilter(filter, info)

@@ -8,6 +8,7 @@ there when it comes back.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -86,6 +87,41 @@ class Incoming:
             await asyncio.wait([self._reader])
         self._queue.clear()
 
+    async def take_raw(self) -> bytes | None:
+        """The next message as it comes, to be read by the caller or given to `read_taken`.
+
+        Returns:
+            None where there is none to wait for here: then `take`.
+        """
+        if self._queue or self._reader is not None or self._closed or self._failure is not None:
+            return None
+        self._ahead = False
+        self.waiting_since = time.monotonic()
+        try:
+            raw = await self._read()
+        finally:
+            self.waiting_since = None
+        self.arrived = time.monotonic()
+        if raw is grpc.aio.EOF:
+            self._closed = True
+            return None
+        return raw  # type: ignore[no-any-return]
+
+    async def read_taken(self, raw: bytes) -> Received:
+        """The message in what `take_raw` gave.
+
+        Raises:
+            InvalidArgument: if it cannot be parsed.
+        """
+        try:
+            if len(raw) >= _LARGE_BYTES and raw[0] == _FIRST_MESSAGE:
+                return await self._desk.run(partial(self._parse, raw))
+            return self._parse(raw)
+        except DecodeError:
+            raise InvalidArgument(
+                "request", f"{len(raw):,} bytes that cannot be parsed", "a message of this method"
+            ) from None
+
     async def take(self, *, last: bool = False) -> Received | None:
         """The next message; None when the client has closed its side.
 
@@ -123,6 +159,20 @@ class Incoming:
             self.read_ahead()
         return message
 
+    async def comes_before(self, other: asyncio.Future[Any]) -> bool:
+        """Wait for a message or `other`; whether `take` need not wait now."""
+        self.read_ahead()
+        other.add_done_callback(self._wake_up)
+        self.waiting_since = time.monotonic()
+        try:
+            while not (self._queue or self._closed or self._failure or other.done()):
+                self._wake = self._loop.create_future()
+                await self._wake
+        finally:
+            self.waiting_since = None
+            other.remove_done_callback(self._wake_up)
+        return not other.done()
+
     def waiting(self) -> Received | None:
         """The message that `take` would give without waiting, if there is one."""
         return self._queue[0][0] if self._queue else None
@@ -153,18 +203,9 @@ class Incoming:
         if raw is grpc.aio.EOF:
             self._closed = True
             return None
-        try:
-            if len(raw) >= _LARGE_BYTES and raw[0] == _FIRST_MESSAGE:
-                message = await self._desk.run(partial(self._parse, raw))
-            else:
-                message = self._parse(raw)
-        except DecodeError:
-            raise InvalidArgument(
-                "request", f"{len(raw):,} bytes that cannot be parsed", "a message of this method"
-            ) from None
-        return message, len(raw)
+        return await self.read_taken(raw), len(raw)
 
-    def _wake_up(self) -> None:
+    def _wake_up(self, *_: object) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 

@@ -9,8 +9,7 @@ import os
 import signal
 import sys
 import threading
-
-from convolved_vocabulary import InvalidArgument
+from pathlib import Path
 
 from . import logs
 from .memory import keep_freed_memory
@@ -19,6 +18,8 @@ from .settings import Settings, unknown_in_environment
 __all__ = ["run"]
 
 _READ_BYTES = 4096
+# As the client's embedded server calls the folder of its socket.
+_OWN_FOLDER = "convolved-"
 
 
 def run(settings: Settings) -> int:
@@ -28,26 +29,51 @@ def run(settings: Settings) -> int:
     goes to standard error. A second signal ends what is in flight at once.
 
     Returns:
-        the exit code: 0 after an orderly end, 2 if the address cannot be listened on.
+        the exit code, 0 after an orderly end.
+
+    Raises:
+        InvalidArgument: if the address cannot be listened on.
     """
     logs.configure(settings.log_level, settings.log_format)
     keep_freed_memory()
+    # The engine's own names; it asks when it first computes.
+    os.environ["CONVOLVED_RIGOR"] = settings.rigor
     if settings.threads is not None:
-        # The engine's own name for it; it asks when it first computes.
         os.environ["CONVOLVED_THREADS"] = str(settings.threads)
+    if settings.constants is not None:
+        os.environ["CONVOLVED_CONSTANTS"] = settings.constants
     for name in unknown_in_environment():
         logs.logger().warning("unknown setting in the environment", name=name)
     try:
+        _check_constants()
         idle = asyncio.run(_serve(settings))
-    except InvalidArgument as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    finally:
+        if settings.until_stdin_closes:
+            _remove_own_folder(settings.listen)
     if not idle:
         # Threads that still compute for nobody would hold the process.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _remove_own_folder(address: str) -> None:
+    """Remove the folder that a program made for the socket of a server of its own.
+
+    Else it would stay whenever that program is killed before it can do so.
+    """
+    folder = Path(address.removeprefix("unix:")).parent
+    if address.startswith("unix:") and folder.name.startswith(_OWN_FOLDER):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _check_constants() -> None:
+    """Refuse constants that were named and cannot be read, before anything is served."""
+    from convolved_engine import machine
+
+    machine.current()
 
 
 async def _serve(settings: Settings) -> bool:

@@ -13,8 +13,11 @@ __all__ = ["available_bytes", "keep_freed_memory"]
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
 _TRIM_BYTES = 256 << 20
 _MMAP_BYTES = 32 << 20
+# With more, each thread of gRPC keeps freed megabytes that no other may use.
+_ARENAS = 2
 
 
 def keep_freed_memory() -> None:
@@ -29,6 +32,7 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)
         mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+        mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def available_bytes() -> int:

@@ -3,14 +3,18 @@
 `send` is the short way: the caller waits until gRPC has taken the message. `queue` is the way of
 streams that compute while they send: a task writes, and who queues waits only while more than the
 limit is waiting. gRPC takes a message when the client's window has room for it, so that a client
-which does not read costs the limit and what gRPC itself holds, and no more.
+which does not read costs the limit and what gRPC itself holds, and no more; nor does it for longer
+than the idle timeout.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from types import TracebackType
+
+from convolved.wire.reasons import IdleTimeout
 
 from .calls import Call
 
@@ -25,13 +29,21 @@ class Outgoing:
 
     Args:
         call: the call.
+        idle_timeout: seconds after which a client that takes nothing has kept us too long; 0 for
+            ever.
 
     Attributes:
         limit: bytes that may wait.
+        writing_since: when gRPC was given the message that it has not taken yet; None while there
+            is none.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, idle_timeout: float = 0.0) -> None:
+        self._call = call
         self._write = call.context.write
+        self._idle_timeout = idle_timeout
+        self._timer: asyncio.TimerHandle | None = None
+        self.writing_since: float | None = None
         self.limit = 0
         self._queue: deque[bytes] = deque()
         self._held = 0
@@ -41,6 +53,8 @@ class Outgoing:
         self._loop = asyncio.get_running_loop()
 
     async def __aenter__(self) -> Outgoing:
+        if self._idle_timeout:
+            self._timer = self._loop.call_later(self._idle_timeout, self._look)
         return self
 
     async def __aexit__(
@@ -49,6 +63,8 @@ class Outgoing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._writer is None:
             return
         # What is being written is let out whole, for its client can use it; the rest is not.
@@ -61,7 +77,9 @@ class Outgoing:
     async def send(self, message: bytes) -> None:
         """Send a message and wait until gRPC has taken it."""
         if self._writer is None:
+            self.writing_since = time.monotonic()
             await self._write(message)
+            self.writing_since = None
         else:
             await self.queue(message)
 
@@ -86,7 +104,9 @@ class Outgoing:
         try:
             while self._queue:
                 message = self._queue.popleft()
+                self.writing_since = time.monotonic()
                 await self._write(message)
+                self.writing_since = None
                 self._held -= len(message)
                 self._wake_up()
         except Exception as error:  # noqa: BLE001 - whoever sends next shall hear of it
@@ -94,6 +114,11 @@ class Outgoing:
         finally:
             self._writer = None
             self._wake_up()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is queued."""
+        return self._writer is None and self._failure is None
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -106,3 +131,13 @@ class Outgoing:
     def _wake_up(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        since = self.writing_since
+        if since is not None and now - since >= self._idle_timeout:
+            waited = f"{self._idle_timeout:g} s"
+            self._call.end(IdleTimeout(f"nothing was read for {waited}; open the stream again"))
+            return
+        following = (now if since is None else since) + self._idle_timeout
+        self._timer = self._loop.call_at(following, self._look)

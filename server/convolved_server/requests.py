@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.fields import located
 from convolved.wire.filters import checked_name, decode_filter
+from convolved.wire.framing import Payload
 from convolved.wire.limits import MESSAGE_BYTES, MESSAGE_MARGIN
 from convolved.wire.options import decode_options
 from convolved.wire.reasons import TooLarge
 from convolved.wire.strict import refuse_unknown
-from convolved.wire.tensors import decode_shape, decode_tensor
+from convolved.wire.tensors import decode_elements, decode_shape
 from convolved_vocabulary import Filter, InvalidArgument, Layout, Options, layout_of
 
 from .limits import Limits
@@ -35,6 +36,7 @@ __all__ = [
     "Find",
     "Planning",
     "Problem",
+    "Question",
     "check_bulk",
     "in_fields",
     "parse",
@@ -66,25 +68,49 @@ FIELDS = {
 _MOST_AXES = 3
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A Convolve call.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A Convolve call without its filter's weights and its signal's elements.
 
     Attributes:
-        filter: what to apply.
-        registered: whether the filter is a registered one.
-        signal: (batch, channels, *spatial).
-        has_batch: whether the caller's array had the batch axis.
+        name: of the registered filter; empty if the filter came along.
+        dtype: of the signal.
+        shape: of the signal, as the caller has it.
+        has_batch: whether that has the batch axis.
         options: the wishes.
         output_bytes: of the result.
     """
 
-    filter: Filter
-    registered: bool
-    signal: NDArray[Any]
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
     has_batch: bool
     options: Options
     output_bytes: int
+
+    def signal(self, data: Payload) -> NDArray[Any]:
+        """The signal (batch, channels, *spatial) over its bytes.
+
+        Raises:
+            InvalidArgument: if there are not as many as the shape needs.
+        """
+        signal = decode_elements(data, self.dtype, self.shape, "input", "x")
+        return signal if self.has_batch else signal[None]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A Convolve call.
+
+    Attributes:
+        question: what is asked.
+        filter: what to apply.
+        signal: (batch, channels, *spatial).
+    """
+
+    question: Question
+    filter: Filter
+    signal: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -127,14 +153,22 @@ def parse_plain(kind: type[_M], raw: bytes) -> _M:
     return message
 
 
-def read_convolve(raw: bytes, find: Find, limits: Limits) -> Problem:
+def read_convolve(
+    raw: bytes, parts: tuple[bytes, Payload] | None, find: Find, limits: Limits
+) -> Problem:
     """The problem of a ConvolveRequest.
+
+    Args:
+        raw: the request.
+        parts: the request without the data of its input, and these, if it was split so.
+        find: gives registered filters.
+        limits: of the server.
 
     Raises:
         TooLarge: if the result does not fit a message.
         ConvolvedError: for what is wrong with it.
     """
-    request = parse(pb.ConvolveRequest, raw)
+    request = parse(pb.ConvolveRequest, parts[0] if parts else raw)
     check_bulk(request.filter.inline, "filter.inline", limits)
     refuse_unknown(request)
     filter = read_source(request.filter, "filter", find, limits)
@@ -143,20 +177,21 @@ def read_convolve(raw: bytes, find: Find, limits: Limits) -> Problem:
     with located("input"):
         if not request.HasField("input"):
             raise InvalidArgument("x", "nothing", "a signal with its data")
-    signal = decode_tensor(request.input, "input", "x")
-    has_batch = read_layout(signal.shape, filter, "input.shape").has_batch
+    dtype, shape = decode_shape(request.input, "input", "x")
+    signal = decode_elements(parts[1] if parts else request.input.data, dtype, shape, "input", "x")
+    has_batch = read_layout(shape, filter, "input.shape").has_batch
     if not has_batch:
         signal = signal[None]
     with in_fields(FIELDS, "filter"):
-        dtype = options.output_dtype or filter.output_dtype(signal.dtype)
-    nbytes = math.prod(filter.output_shape(signal.shape)) * dtype.itemsize
+        out_dtype = options.output_dtype or filter.output_dtype(dtype)
+    nbytes = math.prod(filter.output_shape(signal.shape)) * out_dtype.itemsize
     if nbytes + MESSAGE_MARGIN > MESSAGE_BYTES:
         raise TooLarge(
             f"the result has {nbytes:,} bytes, more than fits one message of {MESSAGE_BYTES:,}: "
             "use StreamConvolve with total_samples"
         )
-    registered = request.filter.WhichOneof("source") == "name"
-    return Problem(filter, registered, signal, has_batch, options, nbytes)
+    question = Question(request.filter.name, dtype, shape, has_batch, options, nbytes)
+    return Problem(question, filter, signal)
 
 
 def read_plan(raw: bytes, find: Find, limits: Limits) -> Planning:

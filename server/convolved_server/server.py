@@ -15,6 +15,7 @@ import convolved_engine as engine
 
 from .calls import Phase
 from .logs import logger
+from .rehearsal import rehearse
 from .resources import Resources
 from .service import SERVICE, handlers
 from .settings import Settings
@@ -43,6 +44,7 @@ class Server:
         self.settings = settings
         self.address = settings.listen
         self.resources = Resources.of(settings)
+        self._warming: threading.Thread | None = None
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(options=options(settings))
         self._server.add_generic_rpc_handlers((handlers(self.resources),))
@@ -60,8 +62,10 @@ class Server:
         self.address = listen(self._server, self.settings.listen)
         await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.start()
-        await self._warm_up()
+        warm = await self._warm_up()
         self.resources.calls.phase = Phase.SERVING
+        if warm:
+            await self._rehearse()
         await self._tell(health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", address=self.address)
         return self.address
@@ -90,15 +94,30 @@ class Server:
         return idle
 
     def close(self) -> bool:
-        """Free the threads; return whether none is busy."""
-        return self.resources.close()
+        """Free the threads; return whether none is busy.
+
+        One that still compiles counts: the interpreter must not be taken down under a compiler.
+        """
+        compiling = self._warming is not None and self._warming.is_alive()
+        return self.resources.close() and not compiling
 
     async def _tell(self, status: int) -> None:
         for name in ("", SERVICE):
             await self._health.set(name, status)
 
-    async def _warm_up(self) -> None:
-        """Compile what the first calls need, or as much of it as the settings wait for."""
+    async def _rehearse(self) -> None:
+        try:
+            await rehearse(self.address)
+        except grpc.aio.AioRpcError:
+            # As without it: what it would have paid for is the first caller's to pay.
+            _log.warning("the rehearsal failed", exc_info=True)
+
+    async def _warm_up(self) -> bool:
+        """Compile what the first calls need, or as much of it as the settings wait for.
+
+        Returns:
+            whether all of it was done.
+        """
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
 
@@ -111,9 +130,14 @@ class Server:
                 loop.call_soon_threadsafe(done.set)
 
         # No pool's thread: compiling may outlast the waiting, and even the server.
-        threading.Thread(target=compile_kernels, name="convolved-warm-up", daemon=True).start()
+        self._warming = threading.Thread(
+            target=compile_kernels, name="convolved-warm-up", daemon=True
+        )
+        self._warming.start()
         try:
             async with asyncio.timeout(self.settings.warm_up_seconds):
                 await done.wait()
         except TimeoutError:
             _log.info("warming up goes on beside serving")
+            return False
+        return True

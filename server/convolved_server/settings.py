@@ -28,8 +28,8 @@ __all__ = ["Settings", "flag_of", "load", "unknown_in_environment"]
 
 PREFIX = "CONVOLVED_"
 
-# What clients and the command line read from the environment.
-_OTHERS = {"CONVOLVED_SERVER", "CONVOLVED_TOKEN"}
+# What clients, the command line and the engine read from the environment.
+_OTHERS = {"CONVOLVED_CACHE", "CONVOLVED_SERVER", "CONVOLVED_TOKEN"}
 
 _MIB = 1 << 20
 
@@ -55,6 +55,16 @@ class Settings(BaseSettings):
     )
     threads: int | None = Field(
         None, ge=1, le=1024, description="threads that compute; default: the cores available"
+    )
+    constants: str | None = Field(
+        None,
+        description="the file of constants by which times are predicted, or builtin; default: "
+        "what convolved calibrate found here, else what is built in",
+    )
+    rigor: Literal["estimate", "measure"] = Field(
+        "estimate",
+        description="measure: time the plausible algorithms once for each new problem, a second "
+        "or more, instead of predicting",
     )
     memory_bytes: ByteSize | None = Field(
         None,

@@ -28,6 +28,7 @@ from convolved.wire.options import decode_options
 from convolved.wire.parts import Assembler, announced_shapes, parts
 from convolved.wire.plans import encode_plan
 from convolved.wire.status import status_of
+from convolved.wire.swaps import decode_when
 from convolved.wire.tensors import (
     array_of,
     data_type,
@@ -187,6 +188,8 @@ class Peer:
             yield from self._block(request)
         elif isinstance(request, PartFrame):
             self._parts.add(request)
+        elif request.HasField("swap"):
+            yield self._swap(request.swap)
         elif request.HasField("start"):
             self._start = request.start
             self._parts = Assembler(announced_shapes(request))
@@ -197,7 +200,8 @@ class Peer:
 
     def _open(self) -> pb.StreamConvolveResponse:
         start = self._start
-        filter = self._server.source(start.filter, self._parts.arrays)
+        tensors = iter(self._parts.arrays)
+        filter = self._server.source(start.filter, tensors)
         whole = start.HasField("total_samples")
         stream = self._stream = open_stream(
             filter,
@@ -207,10 +211,15 @@ class Peer:
             block=start.block_samples,
             total=start.total_samples if whole else None,
             options=decode_options(start.options),
+            history=start.history_samples,
         )
         self._retain_from = start.input_offset
         if start.input_offset or start.output_offset:
             stream.start_at(start.input_offset, start.output_offset)
+        for swap in start.swaps:
+            when = decode_when(swap, "start.swaps")
+            successor = self._server.source(swap.filter, tensors)
+            stream.swap(successor, at=when.at, fade=when.fade, curve=when.curve)
         total = filter.time.output_length(start.total_samples) if whole else None
         return pb.StreamConvolveResponse(
             started=pb.Started(
@@ -222,6 +231,12 @@ class Peer:
                 algorithm=stream.algorithm,
             )
         )
+
+    def _swap(self, swap: pb.Swap) -> pb.StreamConvolveResponse:
+        assert self._stream is not None
+        when, filter = decode_when(swap, "swap"), self._server.source(swap.filter)
+        at = self._stream.swap(filter, at=when.at, fade=when.fade, curve=when.curve)
+        return pb.StreamConvolveResponse(swapped=pb.Swapped(at_output=at, filter=filter.name))
 
     def _block(self, block: BlockFrame) -> Iterator[OutputFrame]:
         assert self._stream is not None

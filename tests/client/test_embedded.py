@@ -78,21 +78,29 @@ client = Client.embedded()
 live = client.stream([1.0, 2.0])
 live.push(np.ones(9, np.float32))
 client.apply(np.ones(9), [1.0])
-print(client._server.process_id)
+print(client._server.process_id, client.target.removeprefix("unix:"))
 """
+
+
+def assert_nothing_is_left(said: str) -> None:
+    process_id, socket = said.split()
+    assert gone(int(process_id))
+    assert not Path(socket).parent.exists()
 
 
 def test_a_program_that_closes_nothing_ends_without_a_word_or_a_server() -> None:
     done = run(FORGETFUL)
     assert done.stderr == ""
     assert done.returncode == 0
-    assert gone(int(done.stdout))
+    assert_nothing_is_left(done.stdout)
 
 
-def test_a_program_that_is_killed_leaves_no_server() -> None:
-    done = run(FORGETFUL + "\nimport os, sys; sys.stdout.flush(); os.kill(os.getpid(), 9)")
-    assert done.returncode == -9
-    assert gone(int(done.stdout))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_program_that_is_killed_leaves_no_server_and_no_folder(number: int) -> None:
+    last = f"import os, sys; sys.stdout.flush(); os.kill(os.getpid(), {int(number)})"
+    done = run(f"{FORGETFUL}\n{last}")
+    assert done.returncode == -number
+    assert_nothing_is_left(done.stdout)
 
 
 def test_without_what_the_server_needs_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,13 +293,15 @@ def test_after_many_losses_no_thread_and_no_connection_is_left() -> None:
         client = stack.enter_context(Client(targets))
         client.info()
         close(USES["whole"](client, IR), "whole")
+        after_whole = client.resumes
+        for server in servers:
+            server.after = [2, 2, 2]
         with client.stream(IR) as live:
-            for server in servers:
-                server.after = [2, 2, 2]
             for _ in range(20):
                 live.push(SIGNAL[:512])
             assert client._transport._connections.unused() == []
-        assert client.resumes >= 5
+        assert [server.after for server in servers] == [[], []]
+        assert client.resumes == after_whole + 6 > 6
     for thread in set(threading.enumerate()) - before:
         thread.join(5)
         assert not thread.is_alive(), thread
@@ -311,11 +313,13 @@ async def test_after_many_losses_no_task_is_left() -> None:
         async with AsyncClient(address) as client:
             await client.info()
             close(await client.apply(SIGNAL, IR), "whole")
+            after_whole = client.resumes
+            server.after = [2, 2, 2]
             async with await client.stream(IR) as live:
-                server.after = [2, 2, 2]
                 for _ in range(20):
                     await live.push(SIGNAL[:512])
-            assert client.resumes >= 5
+            assert server.after == []
+            assert client.resumes == after_whole + 3 > 3
             await asyncio.sleep(0.1)
             waiting = asyncio.all_tasks() - {asyncio.current_task()}
             # grpc.aio keeps one for each channel that is open.

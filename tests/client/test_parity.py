@@ -37,7 +37,7 @@ def test_a_method_has_the_signature_of_the_engines_function(name: str) -> None:
     assert parameters(getattr(Client, name)) == parameters(getattr(engine, name))
 
 
-@pytest.mark.parametrize("name", ["push", "flush", "reset"])
+@pytest.mark.parametrize("name", ["push", "flush", "reset", "swap"])
 def test_a_stream_has_the_methods_of_the_engines_stream(name: str) -> None:
     ours = getattr(__import__("convolved").Stream, name)
     assert parameters(ours) == parameters(getattr(engine.Stream, name))
@@ -77,6 +77,8 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
         SAMPLES, Filter(TWO.layers, sample_rate_hertz=48000), sample_rate_hertz=44100
     ),
     "empty taps": lambda f: f.apply(SAMPLES, np.ones(0)),
+    "nothing as a filter": lambda f: f.apply(SAMPLES, None),
+    "layers as a filter": lambda f: f.apply(SAMPLES, [Activation("relu")]),
     "text as taps": lambda f: f.apply(SAMPLES, [["a"]]),
     "convolve of other ranks": lambda f: f.convolve(np.ones(3), np.ones((2, 2))),
     "convolve with nothing": lambda f: f.convolve([], [1.0]),
@@ -92,6 +94,10 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "conv with stride 0": lambda f: f.conv(SAMPLES, np.ones((1, 2, 3), "f4"), stride=0),
     "conv with groups 3": lambda f: f.conv(SAMPLES, np.ones((2, 2, 3), "f4"), groups=3),
     "conv with a short bias": lambda f: f.conv(SAMPLES, np.ones((2, 2, 3), "f4"), [1.0]),
+    "a pool of one axis for images": lambda f: f.max_pool(np.ones((1, 1, 4, 4)), 2),
+    "a pool without a window": lambda f: f.avg_pool(SAMPLES, 0),
+    "softplus without sharpness": lambda f: f.softplus([1.0], 0.0),
+    "gelu of integers": lambda f: f.gelu([1]),
     "gradients of a wrong rank": lambda f: f.gradients(np.ones((2, 3, 4, 50)), TWO, SAMPLES),
     "gradients at integers": lambda f: f.gradients(SAMPLES.astype(int), TWO, SAMPLES),
     "gradients of another shape": lambda f: f.gradients(SAMPLES, TWO, SAMPLES),
@@ -103,6 +109,8 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
         SAMPLES, Filter(TWO.layers, sample_rate_hertz=8), OUT, sample_rate_hertz=9
     ),
     "plan of a wrong shape": lambda f: f.plan(TWO, (5, 100)),
+    "plan of a number": lambda f: f.plan(TWO, 100),
+    "plan of blocks of a wrapped filter": lambda f: f.plan(WRAPPED, (100,), block=64),
     "plan of no dtype": lambda f: f.plan(TWO, (2, 100), dtype="object"),
     "plan of no algorithm": lambda f: f.plan(TWO, (2, 100), algorithm="magic"),
     "plan of negative blocks": lambda f: f.plan(TWO, (2, 100), block=-1),
@@ -122,6 +130,16 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "stream at another rate": lambda f: f.stream(
         Filter(TWO.layers, sample_rate_hertz=8), channels=2, sample_rate_hertz=9
     ),
+    "stream of a short history": lambda f: f.stream(TWO, channels=2, history=-1),
+    "swap to other channels": lambda f: f.stream(TWO, channels=2).swap(np.ones((5, 5), "f4")),
+    "swap to another delay": lambda f: f.stream([1.0, 2.0]).swap(Conv(np.ones((1, 1, 2)))),
+    "swap to a longer reach": lambda f: f.stream([1.0, 2.0]).swap(np.ones(5)),
+    "swap to complex": lambda f: f.stream([1.0, 2.0]).swap([1j]),
+    "swap to a wrapped filter": lambda f: f.stream([1.0]).swap(WRAPPED),
+    "swap to nothing": lambda f: f.stream([1.0]).swap([]),
+    "swap by no curve": lambda f: f.stream([1.0]).swap([2.0], curve="steep"),
+    "swap of a negative fade": lambda f: f.stream([1.0]).swap([2.0], fade=-1),
+    "swap before the start": lambda f: f.stream([1.0]).swap([2.0], at=-1),
     "push of other channels": lambda f: f.stream(TWO, channels=2).push(np.ones((3, 9), "f4")),
     "push of another dtype": lambda f: f.stream(TWO, channels=2).push(np.ones((2, 9))),
     "push without channels": lambda f: f.stream(TWO, channels=2).push(np.ones(9, "f4")),

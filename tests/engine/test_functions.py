@@ -304,6 +304,13 @@ def test_activations_take_arrays_of_any_shape(
     assert np.array_equal(found, activate(layer, x))
 
 
+class Elsewhere:
+    """An array that lives where NumPy cannot read it."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> NDArray[Any]:
+        raise TypeError("it is on a device")
+
+
 MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     "conv_transpose of mixed dtypes": (
         lambda: functions.conv_transpose(np.ones((1, 4)), np.ones((1, 1, 2), "f4")),
@@ -315,7 +322,7 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "pool of other axes": (
         lambda: functions.avg_pool(np.ones((1, 1, 9, 9)), 3),
-        r"x: got shape \(1, 1, 9, 9\); want \(time\), \(channels, time\)",
+        r"kernel_size: got 3 for x of shape \(1, 1, 9, 9\); want one integer for each axis,",
     ),
     "separable of a full kernel": (
         lambda: functions.separable_conv(np.ones((2, 9)), np.ones((2, 2, 3)), np.ones((3, 2))),
@@ -342,6 +349,34 @@ MISUSES: dict[str, tuple[Callable[[], object], str]] = {
     "shapes that cannot be broadcast": (
         lambda: functions.fftconvolve(np.ones((5, 2)), np.ones((5, 3)), axes=0),
         r"in2: got shape \(5, 3\) beside in1 of \(5, 2\); want as many entries on axis 1",
+    ),
+    "no window": (
+        lambda: functions.avg_pool(np.ones((1, 4)), 0),
+        "kernel_size: got 0; want an integer of at least 1",
+    ),
+    "an average of integers": (
+        lambda: functions.avg_pool([[1, 2]], 2),
+        "x: got dtype int64; want a floating one for an average pool",
+    ),
+    "a curve of integers": (
+        lambda: functions.gelu([1, 2]),
+        "x: got dtype int64; want a real floating one for gelu",
+    ),
+    "a negative sharpness": (
+        lambda: functions.softplus([1.0], -1.0),
+        "beta: got -1.0; want a positive number",
+    ),
+    "no slope": (
+        lambda: functions.leaky_relu([1.0], float("nan")),
+        "negative_slope: got nan; want a finite number",
+    ),
+    "an unknown approximation": (
+        lambda: functions.gelu([1.0], "erf"),
+        "approximate: got 'erf'; want one of 'none', 'tanh'",
+    ),
+    "an array of another library that will not be read": (
+        lambda: functions.relu(Elsewhere()),
+        "x: got a value of type Elsewhere, which says: it is on a device; want an array that NumPy",
     ),
     "lines as images": (
         lambda: functions.convolve2d(np.ones(3), np.ones((2, 2))),

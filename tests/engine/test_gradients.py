@@ -117,7 +117,7 @@ def test_a_layers_gradients_are_those_of_finite_differences(kind: str) -> None:
 @settings(max_examples=100)
 @given(data=st.data(), dtype=st.sampled_from(("float64", "float64", "complex128")))
 def test_gradients_go_through_a_whole_filter(data: st.DataObject, dtype: str) -> None:
-    filter = data.draw(filters(dtype, ranks=(1, 2), streamable=False))
+    filter = data.draw(filters(dtype, ranks=(1, 2, 3), streamable=False))
     x = data.draw(signals(filter, dtype, most=12, batch=2))
     assume(np.isfinite(apply_arranged(x, filter)).all())
     assert_agrees_with_differences(filter, x)
@@ -164,6 +164,14 @@ def test_the_first_of_equal_maxima_takes_the_gradient() -> None:
     square = np.zeros((1, 1, 2, 2))
     found = gradients_arranged(square, Filter(Pool("max", (2, 2))), np.ones((1, 1, 1, 1)))
     assert found.input.tolist() == [[[[1, 0], [0, 0]]]]
+
+
+@pytest.mark.parametrize("function", ["max", "average"])
+def test_a_window_of_padding_takes_no_longer_than_the_signal_in_it(function: str) -> None:
+    reach = 1 << 39
+    pool = Pool(function, 2 * reach, reach, reach - 1, count_include_pad=False)
+    found = gradients(np.array([1.0, 3.0, 2.0]), pool, np.array([3.0]))
+    assert found.input.tolist() == ([0, 3, 0] if function == "max" else [1, 1, 1])
 
 
 def test_real_inputs_of_complex_filters_have_real_gradients() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from convolved_engine import machine, registry
-from convolved_engine.planner import plan
+from convolved_engine.planner import default_rigor, plan
 from convolved_engine.problem import Problem
 from convolved_vocabulary.errors import InvalidArgument, ResourceExhausted
 
@@ -55,12 +55,22 @@ def test_an_algorithm_that_cannot_do_it_is_refused_with_the_reason() -> None:
     assert plan(strict).chosen.algorithm != "overlap_save"
 
 
-def test_a_memory_limit_turns_down_what_needs_more() -> None:
-    needed = plan(LONG).chosen.workspace_bytes
-    choice = plan(LONG, memory_limit=needed - 1)
-    assert choice.chosen.workspace_bytes < needed
+def test_a_memory_limit_is_kept_by_smaller_tiles() -> None:
+    choice = plan(LONG)
+    needed = choice.chosen.workspace_bytes
+    smaller = plan(LONG, memory_limit=needed - 1)
+    assert smaller.chosen.algorithm == choice.chosen.algorithm == "overlap_save"
+    assert smaller.chosen.workspace_bytes < needed
+    assert smaller.chosen.parameters != choice.chosen.parameters
+
+
+def test_what_no_tile_makes_small_enough_is_turned_down_saying_so() -> None:
+    limit = plan(LONG, algorithm="direct").chosen.workspace_bytes
+    choice = plan(LONG, memory_limit=limit)
+    assert choice.chosen.algorithm == "direct"
     (lost,) = (each for each in choice.rejected if each.algorithm == "overlap_save")
-    assert str(needed - 1) in lost.reason
+    assert lost.reason == f"its workspace exceeds the limit of {limit} bytes"
+    assert lost.workspace_bytes > limit
 
 
 def test_a_limit_below_them_all_names_the_least_that_would_do() -> None:
@@ -73,9 +83,16 @@ def test_a_limit_below_them_all_names_the_least_that_would_do() -> None:
 
 
 def test_streams_get_an_algorithm_whose_bits_do_not_depend_on_cuts() -> None:
-    choice = plan(LONG, cut_invariant=True)
+    choice = plan(LONG, cuts="any")
     assert choice.algorithm.cut_invariant
     assert any("cut" in each.reason for each in choice.rejected)
+
+
+def test_whole_signals_in_pieces_get_one_that_has_a_grid_where_that_is_fastest() -> None:
+    long = Problem.of((1, 1, 4_000_000), (1, 1, 1_572_864), dtype="float32")
+    choice = plan(long, cuts="grid")
+    assert choice.algorithm.has_grid
+    assert choice.cost.seconds < 0.1 * plan(long, cuts="any").cost.seconds
 
 
 def test_replicas_with_equal_constants_choose_alike() -> None:
@@ -101,6 +118,29 @@ def test_a_new_problem_is_planned_within_milliseconds_and_a_known_one_at_once() 
     new = [Problem.of((1, 1, n), (1, 1, 63), dtype="float32") for n in range(5000, 5020)]
     assert min(map(seconds, new)) < 5e-3
     assert min(seconds(new[0]) for _ in range(100)) < 20e-6
+
+
+def test_a_weight_that_is_used_once_is_sooner_prepared() -> None:
+    layer = Problem.of((1, 16, 3000), (16, 16, 900), dtype="float32")
+    often, once = (
+        plan(layer, algorithm="overlap_save"),
+        plan(layer, algorithm="overlap_save", once=True),
+    )
+    assert once.cost.preparing_seconds <= often.cost.preparing_seconds
+    seconds = [each.cost.seconds + each.cost.preparing_seconds for each in (once, often)]
+    assert once.chosen.predicted_seconds == seconds[0] <= seconds[1]
+
+
+def test_rigor_is_asked_for_by_a_setting_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting, expected in (("", "estimate"), ("measure", "measure")):
+        default_rigor.cache_clear()
+        monkeypatch.setenv("CONVOLVED_RIGOR", setting)
+        assert default_rigor() == expected
+    default_rigor.cache_clear()
+    monkeypatch.setenv("CONVOLVED_RIGOR", "patient")
+    with pytest.raises(InvalidArgument, match="CONVOLVED_RIGOR: got 'patient'; want 'estimate'"):
+        plan(SHORT)
+    default_rigor.cache_clear()
 
 
 def test_a_kernel_longer_than_the_padded_signal_is_refused_in_numbers() -> None:

@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convolved_engine import Stream, apply_arranged, open_stream, plan
-from convolved_vocabulary import Conv, ConvTranspose, Filter, Layer, Options, Pool
+from convolved_engine import Stream, apply_arranged, open_stream, plan, stream
+from convolved_vocabulary import (
+    Conv,
+    ConvTranspose,
+    Filter,
+    InvalidArgument,
+    Layer,
+    Options,
+    Pool,
+)
 from tests.engine.operations.bounds import error_allowed
 from tests.engine.operations.drawn import filters, numbers, signals
 
-DTYPES = ("float32", "float32", "float64", "complex64", "int16", "float16")
+DTYPES = (
+    *("float32", "float32", "float64", "complex64", "complex128"),
+    *("int16", "uint8", "int32", "float16"),
+)
 
 ALGORITHMS = st.sampled_from(("auto", "overlap_save"))
 
@@ -24,7 +36,7 @@ Case = tuple[Filter, NDArray[Any]]
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     dtype = draw(st.sampled_from(DTYPES))
-    filter = draw(filters(dtype))
+    filter = draw(filters(dtype, ranks=(1, 1, 1, 2, 2, 3)))
     return filter, draw(signals(filter, dtype))
 
 
@@ -222,3 +234,14 @@ def test_no_cutting_moves_nan_and_infinity(
     second = joined(opened(filter, x), x[0], other)
     assert np.array_equal(np.isnan(first), np.isnan(second))
     assert bits(np.nan_to_num(first)) == bits(np.nan_to_num(second))
+
+
+def test_what_cannot_stream_has_no_plan_for_blocks_either() -> None:
+    around = Filter([Pool("max", 2), Conv([[[1.0, 2.0, 3.0]]], padding=1, boundary="wrap")])
+    sentence = r"layers\[1\].boundary: got 'wrap' along time"
+    for ask in (lambda: stream(around), lambda: plan(around, (100,), block=64)):
+        with pytest.raises(InvalidArgument, match=sentence):
+            ask()
+    assert plan(around, (100,)).output_shape == (1, 1, 50)
+    across = Filter(Conv(np.ones((1, 1, 3, 3)), padding=(1, 0), boundary=("wrap", "zeros")))
+    assert plan(across, (8, 100), block=64).output_shape == (1, 1, 8, 98)

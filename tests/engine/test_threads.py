@@ -44,6 +44,16 @@ def test_chunks_run_beside_each_other() -> None:
     threads.for_each_chunk(2, work, 2)
 
 
+def test_threads_that_take_for_themselves_meet_in_one_call() -> None:
+    meeting, met = threading.Barrier(2, timeout=30), []
+
+    def work() -> None:
+        met.append(meeting.wait())
+
+    threads.on_threads(work, 2)
+    assert sorted(met) == [0, 1]
+
+
 def test_a_failure_in_any_thread_reaches_the_caller() -> None:
     def work(first: int, last: int) -> None:
         del last
@@ -73,6 +83,31 @@ def test_nobody_still_computes_when_a_failure_has_been_reported() -> None:
     with pytest.raises(RuntimeError, match="first"):
         threads.for_each_chunk(6, work, 2)
     assert running[0] == 0
+
+
+@pytest.mark.skipif(threads.available_cores() < 2, reason="a helper needs a core of its own")
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
+def test_helpers_keep_off_the_core_of_the_caller_and_may_use_all_others() -> None:
+    program = """
+import os, threading
+from convolved_engine import threads
+
+cores, found = os.sched_getaffinity(0), []
+meeting = threading.Barrier(2, timeout=30)
+
+def work():
+    meeting.wait()
+    if threading.current_thread() is not threading.main_thread():
+        found.append(os.sched_getaffinity(0))
+
+for core in sorted(cores) * 2:
+    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, cores)
+    threads.on_threads(work, 2)
+later = [frozenset(each) for each in found[1:]]
+print(all(len(each) == len(cores) - 1 for each in later), len(set(later)) > 1)
+"""
+    assert ask(program, CONVOLVED_THREADS="2").stdout.strip() == "True True"
 
 
 def test_the_setting_says_how_many_threads() -> None:
@@ -107,3 +142,19 @@ def test_importing_the_engine_starts_no_thread_and_compiles_nothing() -> None:
         "print(threading.active_count(), 'numba' in sys.modules, 'pyfftw' in sys.modules)"
     )
     assert ask(program).stdout.strip() == "1 False False"
+
+
+def test_work_done_by_oneself_is_dealt_to_nobody() -> None:
+    done: list[tuple[int, int, int]] = []
+
+    def work(first: int, last: int) -> None:
+        done.append((first, last, threading.get_ident()))
+
+    with threads.by_oneself():
+        threads.for_each_chunk(40, work, 4)
+        with threads.by_oneself():
+            pass
+        threads.for_each_chunk(40, work)
+    assert done == [(0, 40, threading.get_ident())] * 2
+    threads.for_each_chunk(40, work, 4)
+    assert len(done) == 42

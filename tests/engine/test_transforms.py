@@ -17,12 +17,13 @@ BACKENDS = pytest.mark.parametrize("backend", transforms.BACKENDS)
 
 @BACKENDS
 @pytest.mark.parametrize("dtype", FLOATING, ids=str)
-@pytest.mark.parametrize("lengths", [(24,), (6, 10), (4, 6, 8)], ids=str)
+@pytest.mark.parametrize("lengths", [(24,), (300,), (6, 10), (16, 16), (4, 6, 8)], ids=str)
 @pytest.mark.parametrize("outputs", [2, 3])
+@pytest.mark.parametrize("aligned", [False, True])
 def test_there_and_back_is_the_samples_times_their_number(
-    backend: str, dtype: np.dtype[Any], lengths: tuple[int, ...], outputs: int
+    backend: str, dtype: np.dtype[Any], lengths: tuple[int, ...], outputs: int, aligned: bool
 ) -> None:
-    shape = Shape(inputs=2, outputs=outputs, lengths=lengths, dtype=dtype, backend=backend)
+    shape = Shape(2, outputs, lengths, dtype, backend, aligned)
     samples = np.random.default_rng(0).standard_normal((2, *lengths)).astype(dtype)
     if dtype.kind == "c":
         samples = samples * (1 + 2j).__complex__()
@@ -33,6 +34,8 @@ def test_there_and_back_is_the_samples_times_their_number(
         work.products[...] = spectra[[0, 1, 0][:outputs]]
         work.backward()
         results = work.results.copy()
+    assert not spectra[..., shape.bins :].any()
+    spectra = spectra[..., : shape.bins]
     axes = tuple(range(1, 1 + len(lengths)))
     exact = np.fft.fftn(samples, axes=axes)[..., : spectra.shape[-1]]
     tolerance = 100 * float(np.finfo(dtype).eps)

@@ -21,7 +21,7 @@ from convolved import (
     impulse_response,
 )
 
-__all__ = ["Case", "drawn"]
+__all__ = ["Case", "drawn", "drawn_swapping"]
 
 Use = Callable[[Any, Any, NDArray[Any]], NDArray[Any]]
 
@@ -59,6 +59,28 @@ def drawn(numbers: np.random.Generator, chance: random.Random, *, live: bool, in
     )
 
 
+def drawn_swapping(numbers: np.random.Generator, chance: random.Random, *, index: int) -> Case:
+    """A live stream through long responses that take over from one another, mostly in a fade."""
+    draw = list(_SUCCESSIONS.values())[index % len(_SUCCESSIONS)]
+    filters, channels = draw(numbers, chance)
+    dtype = chance.choice(["float32", "float32", "float64"])
+    cuts = _cuts(chance, channels * np.dtype(dtype).itemsize)
+    signal = numbers.standard_normal((channels, cuts[-1])).astype(dtype)
+    swaps = {}
+    for block in sorted(chance.sample(range(len(cuts) - 1), 12)):
+        wish = {"fade": chance.choice([0, 64, 3000, 9000]), "curve": chance.choice(_CURVES)}
+        swaps[block] = (chance.randrange(len(filters)), chance.choice([None, 0, 700, 5000]), wish)
+    held = [chance.random() < 0.5 for _ in filters]
+    return Case(
+        f"{list(_SUCCESSIONS)[index % len(_SUCCESSIONS)]}, swapped",
+        filters[0],
+        signal,
+        _swapped(cuts, chance.choice([0, 64, 512, 1000]), dtype, filters, held, swaps),
+        registered=chance.random() < 0.7,
+        longest=max(end - begin for begin, end in pairwise(cuts)),
+    )
+
+
 def _cuts(chance: random.Random, frame: int) -> list[int]:
     """Where a signal is cut: blocks of one length, of any length, single samples, a long push.
 
@@ -88,6 +110,53 @@ def _pushed(cuts: list[int], block: int, size: tuple[int, ...], dtype: str) -> U
             filter, channels=signal.shape[0], size=size, dtype=dtype, block=block
         ) as live:
             found = [live.push(signal[..., begin:end]) for begin, end in pairwise(cuts)]
+            return np.concatenate([*found, live.flush()], -1)
+
+    return use
+
+
+Wish = tuple[int, int | None, dict[str, Any]]
+_CURVES = ["linear", "raised_cosine"]
+
+
+def _swapped(
+    cuts: list[int],
+    block: int,
+    dtype: str,
+    filters: list[Filter],
+    held: list[bool],
+    swaps: dict[int, Wish],
+) -> Use:
+    """Push blocks, with swaps before some of them.
+
+    Args:
+        cuts: of the signal.
+        block: that is announced.
+        dtype: of the signal.
+        filters: those that take over.
+        held: which of them are registered.
+        swaps: by the number of a block: which filter, how many outputs later than it could, and
+            how.
+    """
+
+    def use(client: Any, filter: Any, signal: NDArray[Any]) -> NDArray[Any]:
+        others = [
+            client.register(each) if registered else each
+            for each, registered in zip(filters, held, strict=True)
+        ]
+        furthest = max(int(each.time.receptive_field.size) for each in filters)
+        with client.stream(
+            filter, channels=signal.shape[0], dtype=dtype, block=block, history=furthest
+        ) as live:
+            found = []
+            for number, (begin, end) in enumerate(pairwise(cuts)):
+                if number in swaps:
+                    which, later, wish = swaps[number]
+                    if later is not None:
+                        free = max([live.outputs, *(each.end for each in live.swaps)])
+                        wish = {**wish, "at": free + later}
+                    live.swap(others[which], **wish)
+                found.append(live.push(signal[..., begin:end]))
             return np.concatenate([*found, live.flush()], -1)
 
     return use
@@ -153,6 +222,34 @@ def _spectrogram(numbers: np.random.Generator, chance: random.Random) -> Drawn:
     height = chance.randrange(4, 40)
     return Filter(Conv(weight, padding="causal", stride=(1, chance.randrange(1, 3)))), 1, (height,)
 
+
+def _halls(numbers: np.random.Generator, chance: random.Random) -> tuple[list[Filter], int]:
+    lengths = [chance.randrange(3_000, 60_000) for _ in range(3)]
+    return [impulse_response(_noise(numbers, taps)) for taps in lengths], chance.randrange(1, 3)
+
+
+def _matrices(numbers: np.random.Generator, chance: random.Random) -> tuple[list[Filter], int]:
+    lengths = [chance.randrange(300, 9_000) for _ in range(3)]
+    return [impulse_response(_noise(numbers, 2, 2, taps)) for taps in lengths], 2
+
+
+def _thinned(numbers: np.random.Generator, chance: random.Random) -> tuple[list[Filter], int]:
+    stride = chance.randrange(2, 5)
+    lengths = [chance.randrange(5, 900) for _ in range(3)]
+    return [
+        Filter(Conv(_noise(numbers, 2, 1, taps), stride=stride, padding=(taps - 1, 0)))
+        for taps in lengths
+    ], 1
+
+
+_SUCCESSIONS: dict[
+    str, Callable[[np.random.Generator, random.Random], tuple[list[Filter], int]]
+] = {
+    "halls": _halls,
+    "matrices of responses": _matrices,
+    "halls again": _halls,
+    "thinned": _thinned,
+}
 
 _FILTERS: dict[str, Callable[[np.random.Generator, random.Random], Drawn]] = {
     "a short filter": _short,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convolved import Client
 from tests.client.both import CLIENTS
 
-from .cases import Case, drawn
+from .cases import Case, drawn, drawn_swapping
 from .fleet import Fleet
 
 __all__ = ["Disturbance", "Outcome", "disturb"]
@@ -96,8 +96,25 @@ class Outcome:
     seconds_to_resume: list[float] = field(default_factory=list)
 
 
-def disturb(fleet: Fleet, disturbance: Disturbance, seed: int, *, cuts: int, kills: int) -> Outcome:
-    """Send signals until so many connections were cut and servers killed under them."""
+def disturb(
+    fleet: Fleet,
+    disturbance: Disturbance,
+    seed: int,
+    *,
+    cuts: int,
+    kills: int,
+    swapping: bool = False,
+) -> Outcome:
+    """Send signals until so many connections were cut and servers killed under them.
+
+    Args:
+        fleet: of servers.
+        disturbance: of their wires.
+        seed: of everything that is drawn.
+        cuts: of connections.
+        kills: of servers.
+        swapping: whether filters are swapped, in live streams only.
+    """
     numbers, chance = np.random.default_rng(seed), random.Random(seed)
     disturbance.fleet = fleet
     disturbance.cuts_wanted, disturbance.kills_wanted = cuts, kills
@@ -105,7 +122,10 @@ def disturb(fleet: Fleet, disturbance: Disturbance, seed: int, *, cuts: int, kil
     while not disturbance.done:
         index = outcome.cases
         kind = list(CLIENTS)[index % 2]
-        case = drawn(numbers, chance, live=index % 4 < 2, index=index)
+        if swapping:
+            case = drawn_swapping(numbers, chance, index=index)
+        else:
+            case = drawn(numbers, chance, live=index % 4 < 2, index=index)
         with Client(fleet.direct) as steady:
             expected = case.use(steady, case.filter, case.signal)
         targets = chance.sample(fleet.targets, len(fleet.targets))
@@ -134,7 +154,8 @@ def disturb(fleet: Fleet, disturbance: Disturbance, seed: int, *, cuts: int, kil
 def _gap(case: Case, expected: NDArray[Any], chance: random.Random) -> float:
     """A mean distance of disturbances between which something can come through."""
     each = case.signal.nbytes // case.signal.shape[-1]
-    repeated: int = 3 * each * (int(case.filter.time.receptive_field.size) + case.longest)
+    # Twice as far back as the filter reaches, where it works on a grid.
+    repeated: int = 3 * each * (2 * int(case.filter.time.receptive_field.size) + case.longest)
     return repeated + (case.signal.nbytes + expected.nbytes) / chance.uniform(2.0, 12.0)
 
 
@@ -178,6 +199,9 @@ class _Watched:
         stream = self._client.stream(*arguments, **named)
         return _WatchedStream(stream, self._clock)
 
+    def register(self, *arguments: Any) -> Any:
+        return self._client.register(*arguments)
+
     def apply(self, *arguments: Any, **named: Any) -> Any:
         return self._client.apply(*arguments, **named)
 
@@ -191,6 +215,9 @@ class _WatchedStream:
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
     def push(self, block: NDArray[Any]) -> NDArray[Any]:
         found: NDArray[Any] = self._stream.push(block)

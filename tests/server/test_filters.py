@@ -211,3 +211,22 @@ def test_a_filter_whose_geometry_cannot_be_told_is_refused_when_it_is_registered
     found = failure(lambda: create(server, Filter([spread, spread])))
     assert (found.reason, found.field) == ("INVALID_ARGUMENT", "filter")
     assert "upsampling by 90000" in found.message
+    skipping = Conv(np.ones((1, 1, 2), np.float32), stride=1 << 40)
+    found = failure(lambda: create(server, Filter([skipping, skipping])))
+    assert (found.reason, found.field) == ("INVALID_ARGUMENT", "filter")
+    assert "a receptive field beyond 2**62" in found.message
+
+
+def test_the_description_of_a_filter_holds_what_follows_from_it(server: Running) -> None:
+    front = Filter(
+        [
+            ConvTranspose(np.ones((1, 2, 4), np.float32), stride=2),
+            Conv(np.ones((3, 2, 9), np.float32), bias=np.ones(3, np.float32), padding=(2, 6)),
+        ]
+    )
+    info = create(server, front)
+    (told,) = info.receptive_field
+    (field,) = front.receptive_field
+    assert (told.size, told.stride, told.start) == (field.size, 0.5, field.start)
+    assert (info.parameters, info.delay_samples) == (8 + 54 + 3, float(front.delay))
+    assert server.stub.GetFilter(pb.GetFilterRequest(name=info.name)).filter_info == info

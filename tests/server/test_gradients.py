@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import convolved_engine as engine
@@ -27,6 +29,7 @@ from convolved_vocabulary import (
     Pool,
     impulse_response,
 )
+from tests.engine.operations.drawn import filters, numbers, signals
 from tests.server.harness import Conversation, Running, create, failure, inline, serving, until
 
 RANDOM = np.random.default_rng(11)
@@ -129,6 +132,26 @@ def test_the_gradients_are_those_of_the_engine(
     assert_same(
         assembled(call(server, problem(filter, x, gradient, announce=True), following)), expected
     )
+
+
+@settings(max_examples=100)
+@given(data=st.data(), dtype=st.sampled_from(("float32", "float64", "complex64", "float16")))
+def test_the_gradients_of_any_filter_are_those_of_the_engine(
+    server: Running, data: st.DataObject, dtype: str
+) -> None:
+    filter = data.draw(filters(dtype, ranks=(1, 2, 3), streamable=False))
+    x = data.draw(signals(filter, dtype, most=12, batch=2))
+    shape, out = filter.output_shape(x.shape), filter.output_dtype(dtype)
+    gradient = numbers(1, shape, out.name)
+    expected = engine.gradients_arranged(x, filter, gradient)
+    found = assembled(call(server, problem(filter, x, gradient)))
+    assert found.input.tobytes() == expected.input.tobytes()
+    assert found.input.shape == x.shape
+    for ours, theirs in zip(found.layers, expected.layers, strict=True):
+        assert ours.keys() == theirs.keys()
+        for name, one in theirs.items():
+            assert (ours[name].dtype, ours[name].shape) == (one.dtype, one.shape)
+            assert ours[name].tobytes() == one.tobytes()
 
 
 def test_a_registered_filter_is_called_by_its_name(server: Running) -> None:

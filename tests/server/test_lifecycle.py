@@ -256,6 +256,32 @@ async def test_before_it_is_warm_a_server_says_not_serving_and_refuses(
     server.close()
 
 
+async def test_nothing_of_the_rehearsal_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "warm_up", lambda: None)
+    server = Server(load({"listen": "127.0.0.1:0", "warm_up_seconds": 10}))
+    await server.start()
+    shared = server.resources
+    assert (shared.store.nbytes, shared.calls.in_flight) == (0, set())
+    await server.drain(1)
+    server.close()
+
+
+async def test_a_server_that_ends_while_it_compiles_says_that_a_thread_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compiled = threading.Event()
+    monkeypatch.setattr(engine, "warm_up", lambda: compiled.wait(10))
+    server = Server(load({"listen": "127.0.0.1:0", "warm_up_seconds": 0.0}))
+    await server.start()
+    await server.drain(1)
+    assert not server.close()
+    compiled.set()
+    for thread in threading.enumerate():
+        if thread.name == "convolved-warm-up":
+            await asyncio.to_thread(thread.join, 10)
+    assert server.close()
+
+
 def test_a_server_that_cannot_warm_up_serves_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise RuntimeError("no compiler")
@@ -265,8 +291,9 @@ def test_a_server_that_cannot_warm_up_serves_all_the_same(monkeypatch: pytest.Mo
         assert server.stub.GetServerInfo(pb.GetServerInfoRequest()).version
 
 
-def test_a_missing_part_is_named_with_its_fix() -> None:
-    hide = "import sys; sys.modules['structlog'] = None; sys.argv = ['convolved_server']; "
+@pytest.mark.parametrize("part", ["structlog", "numba"])
+def test_a_missing_part_is_named_with_its_fix(part: str) -> None:
+    hide = f"import sys; sys.modules[{part!r}] = None; sys.argv = ['convolved_server']; "
     run = "from convolved_server.__main__ import main; sys.exit(main())"
     found = subprocess.run(
         [sys.executable, "-c", hide + run], capture_output=True, text=True, timeout=PATIENCE

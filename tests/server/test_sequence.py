@@ -172,13 +172,6 @@ def test_unknown_fields_are_refused_except_in_blocks(server: Running) -> None:
     assert said(server, START, grown, end(100)).rest()[-1].total_samples == 104
 
 
-@pytest.mark.parametrize("message", [SWAP, start(FILTER, X, swaps=[pb.Swap()] * 3)])
-def test_swaps_are_not_offered_and_said_so(server: Running, message: Message) -> None:
-    messages = [START, message] if message is SWAP else [message]
-    found = said(server, *messages).error()
-    assert (found.code.name, found.reason) == ("UNIMPLEMENTED", "UNSUPPORTED")
-
-
 def test_samples_beyond_the_limits_are_refused() -> None:
     wide = Filter(Conv(np.ones((64, 1, 1), np.float32)))
     with serving(frame_bytes=128, whole_signal_bytes=1000) as server:

@@ -39,6 +39,13 @@ NOT_RUN = {
         "needs a container engine; `make image-test` builds and runs the image"
     ),
     ("quickstart-realtime.md", "python3 -m venv conv"): INSTALLED,
+    (
+        "quickstart-realtime.md",
+        (
+            "sox in.wav -t f32 - | convolved stream hall.wav --rate 48000 --channels 2 | "
+            "sox -t f32 -r 48000 -c 2 - out.wav"
+        ),
+    ): "needs sox; tests/client/cli/test_stream.py runs it where sox is",
 }
 
 # What a document may call its blocks. `sh fails` is a command that shall end with an error.

@@ -152,6 +152,18 @@ def test_an_embedded_server_of_a_light_installation_names_the_extra_it_needs(lig
     assert "pip install 'convolved[server]'" in told
 
 
+def test_the_engine_of_a_light_installation_names_the_extra_it_needs(light: Path) -> None:
+    told = run(
+        light / "python",
+        "-c",
+        "from convolved import MissingExtra\n"
+        "try: import convolved_engine\n"
+        "except MissingExtra as error: print(error)",
+        cwd=light,
+    )
+    assert "pip install 'convolved[engine]'" in told
+
+
 def test_the_installed_distribution_tells_the_version_of_the_project(light: Path) -> None:
     ask = "from importlib.metadata import version; print(version('convolved'))"
     told = run(light / "python", "-c", ask, cwd=light).strip()

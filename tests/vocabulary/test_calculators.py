@@ -11,8 +11,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from convolved_engine import apply_arranged, plan
-from convolved_vocabulary import Activation, Affine, Conv, ConvTranspose, Filter, Pool
-from convolved_vocabulary.calculators import Separated, dense_against_separable
+from convolved_vocabulary import (
+    Activation,
+    Affine,
+    Conv,
+    ConvTranspose,
+    Filter,
+    Pool,
+    Separated,
+    dense_against_separable,
+)
 from tests.engine.operations.drawn import filters, signals
 
 
@@ -127,9 +135,13 @@ def test_multiply_adds_and_parameters_are_those_of_a_direct_evaluation(
     assert told.receptive_field == filter.receptive_field
 
 
+def by_form(filter: Filter, shape: tuple[int, ...]) -> dict[tuple[int, str], Separated]:
+    return {(each.layer, each.form): each for each in dense_against_separable(filter, shape)}
+
+
 def test_a_separable_convolution_takes_one_over_outputs_plus_one_over_taps_of_a_dense_one() -> None:
     dense = Conv(np.ones((64, 32, 3, 3), np.float32), padding="same", stride=2)
-    (found,) = dense_against_separable(Filter(dense), (32, 20, 30))
+    found = by_form(Filter(dense), (32, 20, 30))[0, "depthwise"]
     assert found.ratio == Fraction(1, 64) + Fraction(1, 9)
     assert found.dense_multiply_adds == Filter(dense).multiply_adds((32, 20, 30))
     depthwise = Conv(np.ones((32, 1, 3, 3)), padding="same", stride=2, groups=32)
@@ -141,19 +153,75 @@ def test_a_separable_convolution_takes_one_over_outputs_plus_one_over_taps_of_a_
     )
 
 
-def test_every_convolution_that_mixes_channels_is_compared() -> None:
+def test_a_transposed_convolution_is_separated_as_the_adjoint() -> None:
+    dense = ConvTranspose(np.ones((6, 2, 5), np.float32), stride=3, groups=3)
+    found = by_form(Filter(dense), (4, 6, 20))[0, "depthwise"]
+    mixed = Conv(np.ones((6, 2, 1)), groups=3)
+    pair = Filter([mixed, ConvTranspose(np.ones((6, 1, 5)), stride=3, groups=6)])
+    assert found.dense_multiply_adds == Filter(dense).multiply_adds((4, 6, 20))
+    assert found.separable_multiply_adds == pair.multiply_adds((4, 6, 20))
+    assert found.separable_parameters == pair.parameter_count
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@given(
+    kernel=st.tuples(*[st.integers(1, 4)] * 3),
+    stride=st.tuples(*[st.integers(1, 3)] * 3),
+    pads=st.tuples(*[st.integers(0, 2)] * 3),
+    channels=st.integers(1, 3),
+)
+def test_kernels_of_one_axis_each_cost_what_a_filter_of_them_does(
+    transposed: bool,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pads: tuple[int, ...],
+    channels: int,
+) -> None:
+    def layer(axes: list[int]) -> Any:
+        """What the whole layer does along some of its axes; nothing along the others."""
+        taps, steps, sides = (
+            [all_of[axis] if axis in axes else other for axis in range(3)]
+            for all_of, other in ((kernel, 1), (stride, 1), (pads, 0))
+        )
+        weight = np.ones((channels, 1, *taps))
+        if transposed:
+            return ConvTranspose(weight, stride=steps, padding=sides, groups=channels)
+        return Conv(weight, stride=steps, padding=sides, groups=channels)
+
+    shape = (2, channels, 9, 10, 11)
+    whole = Filter(layer([0, 1, 2]))
+    assume(all(axis.output_length(9) > 0 for axis in whole.chains))
+    long = [axis for axis in range(3) if kernel[axis] > 1]
+    found = by_form(whole, shape).get((0, "axes"))
+    if len(long) < 2:
+        assert found is None
+        return
+    assert found is not None
+    short = [layer([axis for axis in range(3) if axis not in long])]
+    passes = [layer([axis]) for axis in long]
+    each = Filter([*passes, *short] if transposed else [*short, *passes])
+    # The layer that only skips or spreads multiplies by nothing.
+    alone = Filter([*passes, *short][-1] if transposed else short)
+    skipped = alone.multiply_adds(each.shapes(shape)[len(passes) if transposed else 0])
+    assert found.separable_multiply_adds == each.multiply_adds(shape) - skipped
+    assert found.separable_parameters == channels * sum(kernel[axis] for axis in long)
+    assert found.dense_multiply_adds == whole.multiply_adds(shape)
+
+
+def test_every_convolution_that_can_be_separated_is_compared() -> None:
     layers: list[Any] = [
         Conv(np.ones((4, 2, 5))),
         Activation("relu"),
         Conv(np.ones((4, 1, 3)), groups=4),
         Conv(np.ones((6, 2, 3)), groups=2),
+        Conv(np.ones((6, 6, 1))),
         ConvTranspose(np.ones((6, 1, 2))),
     ]
     found = dense_against_separable(Filter(layers), (3, 2, 20))
-    assert [each.layer for each in found] == [0, 3]
-    assert found[0] == Separated(0, 3 * 16 * 40, 3 * 16 * (2 * 5 + 8), 40, 18)
-    assert found[1] == Separated(3, 3 * 12 * 36, 3 * 12 * (4 * 3 + 12), 36, 24)
-    assert "separable" in str(found[0])
+    assert found == (
+        Separated(0, "depthwise", 3 * 16 * 40, 3 * 16 * (2 * 5 + 8), 40, 18),
+        Separated(3, "depthwise", 3 * 12 * 36, 3 * 12 * (4 * 3 + 12), 36, 24),
+    )
 
 
 def test_a_filter_for_each_channel_is_counted_for_each() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -238,6 +239,34 @@ def test_upsampling_beyond_measure_is_refused_in_words() -> None:
         InvalidArgument, match=r"^layers: got upsampling by 131072 in all; want at most 65536$"
     ):
         _ = filter.delay
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        [Sliding(2, stride=1 << 40), Sliding(2, dilation=1 << 40)],
+        [Sliding(1, stride=1 << 40)] * 30,
+        [Sliding(1, stride=1 << 40), Sliding(1, before=1 << 40)],
+    ],
+    ids=["size", "stride", "start"],
+)
+def test_a_receptive_field_beyond_64_bits_is_refused_in_words(maps: list[AxisMap]) -> None:
+    with pytest.raises(InvalidArgument, match=r"layers: got strides, .* beyond 2\*\*62; want"):
+        _ = Chain(maps).receptive_field
+    assert Chain(maps[:1]).receptive_field.size <= 2
+
+
+def test_upsampling_among_hundreds_of_layers_is_measured_at_once() -> None:
+    steps: list[AxisMap] = [Spreading(3, stride=2), *[Sliding(3, before=1, after=1)] * 60]
+    chain = Chain(steps * 14)
+    begun = time.process_time()
+    field, delay = chain.receptive_field, chain.delay
+    assert time.process_time() - begun < 3
+    # Far from the start it is a walk over all outputs of one period.
+    outputs = range(0, 1 << 14, 331)
+    spans = [chain.last_input(j) - chain.first_input(j) + 1 for j in outputs]
+    assert max(spans) <= field.size <= max(spans) + 1
+    assert max(chain.last_input(j) - Fraction(j, 1 << 14) for j in outputs) <= delay
 
 
 def test_wrapped_padding_makes_nothing_ready_and_lets_nothing_go() -> None:

@@ -416,7 +416,23 @@ TABLE: list[tuple[Callable[[], object], str]] = [
         "spread: got True with taps of shape (9,); want taps of shape (channels, n)",
     ),
     (taps(2, 9, spread=1), "spread: got 1; want True or False"),
-    (lambda: as_filter(LAYER_LIST), f"taps: got dtype object (Activation); want {DTYPES}"),
+    # What stands for a filter
+    (
+        lambda: as_filter(LAYER_LIST),
+        "filter: got a sequence of layers; want Filter(layers) of them",
+    ),
+    (
+        lambda: as_filter(None),  # type: ignore[arg-type]
+        "filter: got None; want a Filter, a layer, or an impulse response",
+    ),
+    (
+        lambda: as_filter("hall"),
+        "filter: got 'hall'; want a Filter, a layer, or an impulse response",
+    ),
+    (
+        lambda: as_filter([]),
+        "filter: got shape (0,); want (n), (channels, n) or (out, in, n), nothing empty",
+    ),
     # Wishes
     (lambda: Options(accuracy="exact"), "accuracy: got 'exact'; want one of 'fast', 'strict'"),
     (lambda: Options(algorithm=""), "algorithm: got ''; want 'auto' or an algorithm's name"),

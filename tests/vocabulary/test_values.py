@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from fractions import Fraction
 from typing import Any
 
@@ -26,6 +26,7 @@ from convolved_vocabulary import (
     Plan,
     Pool,
     ReceptiveField,
+    Separated,
     SignalType,
     impulse_response,
 )
@@ -58,6 +59,7 @@ PLAN = Plan(
     receptive_field=(ReceptiveField(5, Fraction(2), -2),),
     multiply_adds=40_000,
     parameter_count=48,
+    separable=(Separated(0, "depthwise", 40_000, 13_000, 40, 13),),
 )
 VALUES: dict[str, Callable[[], object]] = {
     **LAYERS,
@@ -240,16 +242,29 @@ def test_a_value_prints_what_it_was_made_of(value: object, text: str) -> None:
 
 def test_a_plan_prints_itself() -> None:
     assert str(PLAN).splitlines() == [
-        "layer 0, 1: conv 1 -> 8",
-        "  chosen    direct tile=8x3: 1.2 ms, 4 KiB, error 1.0e-07: the fastest",
-        "  rejected  overlap_save: 500 ms, 3 MiB, error 2.0e-06: 410 times slower",
+        "layers 0 and 1: conv 1 -> 8",
+        "  chosen    direct tile=8x3: 1.2 ms, 4 KiB, error up to 1.0e-07: the fastest",
+        "  rejected  overlap_save: 500 ms, 3 MiB, error up to 2.0e-06: 410 times slower",
         "  rejected  im2col: does not support complex numbers",
         "layer 2: relu",
-        "  chosen    pointwise: 25 us, 0 B, error 0.0e+00: the only way",
+        "  chosen    pointwise: 25 us, 0 B, exact: the only way",
         "output (1, 8, 1000) float32",
         "receptive field 5 samples, every 2, from -2",
         "40,000 multiply-adds, 48 parameters, 1.22 ms predicted",
+        (
+            "separable, layer 0 as depthwise and pointwise: "
+            "13,000 of 40,000 multiply-adds (0.325), 13 of 40 parameters"
+        ),
     ]
+
+
+def test_a_plan_tells_each_axis_of_a_receptive_field_by_its_name() -> None:
+    fields = (ReceptiveField(3, Fraction(1), -1), ReceptiveField(5, Fraction(2), -2))
+    told = str(replace(PLAN, receptive_field=fields))
+    assert (
+        "receptive field along height 3 samples, every 1, from -1; "
+        "along time 5 samples, every 2, from -2\n"
+    ) in told
 
 
 def test_a_plan_sums_time_takes_the_greatest_workspace_and_names_each_algorithm_once() -> None:

@@ -3,6 +3,7 @@
 Values only: a `Filter`, a `Plan`, a `Layout` describe; what acts on them lives elsewhere.
 """
 
+from .calculators import Separated, dense_against_separable
 from .dtypes import DTYPES, SignalType
 from .errors import (
     Cancelled,
@@ -55,11 +56,13 @@ __all__ = [
     "Pool",
     "ReceptiveField",
     "ResourceExhausted",
+    "Separated",
     "SignalType",
     "Unavailable",
     "Unsupported",
     "arrange",
     "as_filter",
+    "dense_against_separable",
     "impulse_response",
     "layout_of",
 ]

@@ -63,6 +63,10 @@ def as_array(argument: str, value: object) -> NDArray[Any]:
         array = np.asarray(value)
     except ValueError:
         raise InvalidArgument(argument, "a ragged sequence", "a rectangular array") from None
+    except (TypeError, RuntimeError) as error:
+        # So say arrays of other libraries that live on a device or belong to a graph.
+        came = f"a value of type {type(value).__name__}, which says: {error}"
+        raise InvalidArgument(argument, came, "an array that NumPy can read") from error
     if array.dtype == object:
         kinds = sorted({type(entry).__name__ for entry in array.flat})
         raise InvalidArgument(argument, f"dtype object ({', '.join(kinds[:3])})", _WANTED)

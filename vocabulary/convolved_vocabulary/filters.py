@@ -249,6 +249,20 @@ class Filter:
             f"a signal resampled to {self.sample_rate_hertz:g} Hz",
         )
 
+    def check_streamable(self) -> None:
+        """Refuse a filter whose first output along time needs the end of the signal.
+
+        Raises:
+            InvalidArgument: naming the layer that wraps around.
+        """
+        for index, axis in enumerate(self.time.maps):
+            if isinstance(axis, Sliding) and axis.wraps:
+                raise InvalidArgument(
+                    f"layers[{index}].boundary",
+                    "'wrap' along time, whose first output needs the end of the signal",
+                    "another boundary to stream, or the whole signal at once with apply",
+                )
+
     @cached_property
     def _types(self) -> dict[np.dtype[Any], tuple[SignalType, ...]]:
         return {}

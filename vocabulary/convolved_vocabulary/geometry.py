@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Protocol
 
 from .errors import InvalidArgument
@@ -22,6 +23,8 @@ from .errors import InvalidArgument
 __all__ = ["AxisMap", "Chain", "Pointwise", "ReceptiveField", "Sliding", "Spreading"]
 
 _LONGEST_PERIOD = 1 << 16
+# Positions travel as integers of 64 bits.
+_FARTHEST = 1 << 62
 
 
 class AxisMap(Protocol):
@@ -73,6 +76,11 @@ class Sliding:
         return self.dilation * (self.size - 1) + 1
 
     @property
+    def wraps(self) -> bool:
+        """Whether the padding is the other end of the signal, so that it cannot stream."""
+        return self.boundary == "wrap" and bool(self.before or self.after)
+
+    @property
     def rate(self) -> Fraction:
         """Outputs per input: 1 / stride."""
         return Fraction(1, self.stride)
@@ -101,7 +109,7 @@ class Sliding:
 
         None where the padding wraps: such an axis does not stream.
         """
-        if self.boundary == "wrap" and (self.before or self.after):
+        if self.wraps:
             return 0
         if n < 1 or n < self._start_needs():
             return 0
@@ -117,7 +125,7 @@ class Sliding:
 
     def retain_from(self, n: int) -> int:
         """Where the next window begins, or further back for a boundary that mirrors the end."""
-        if self.boundary == "wrap" and (self.before or self.after):
+        if self.wraps:
             return 0
         following = self.ready(n)
         if following == 0:
@@ -316,13 +324,48 @@ class Chain:
     def delay(self) -> Fraction:
         """The greatest (last input of an output) - (its index / rate), in input samples."""
         rate = self.rate
-        return max(self.last_input(j) - j / rate for j in self._period())
+        return max(last - output / rate for (_, last), output in self._seen().items())
 
     @property
     def receptive_field(self) -> ReceptiveField:
         """What the outputs see, in closed form over one period of the pattern."""
-        size = max(self.last_input(j) - self.first_input(j) + 1 for j in self._period())
-        return ReceptiveField(size, 1 / self.rate, self.first_input(0))
+        size = max(last - first + 1 for first, last in self._seen())
+        field = ReceptiveField(size, 1 / self.rate, self.first_input(0))
+        if field.stride > _FARTHEST or max(field.size, -field.start) > _FARTHEST:
+            raise InvalidArgument(
+                "layers",
+                "strides, dilations or padding that multiply to a receptive field beyond 2**62",
+                "layers whose outputs see inputs less far apart",
+            )
+        return field
+
+    def _seen(self) -> dict[tuple[int, int], int]:
+        """(first input, last input) of the outputs of one period, and the first output of each.
+
+        Neighboring outputs soon see the same inputs on the way back through a map that upsamples,
+        and maps between two such are one line each: the work is that of one period, however many
+        maps there are.
+        """
+        seen = {(output, output): output for output in self._period()}
+        for run in reversed(self._runs()):
+            before: dict[tuple[int, int], int] = {}
+            if isinstance(run, Chain):
+                step, first, last = int(1 / run.rate), run.first_input(0), run.last_input(0)
+                for (begin, end), output in seen.items():
+                    before.setdefault((begin * step + first, end * step + last), output)
+            else:
+                for (begin, end), output in seen.items():
+                    before.setdefault((run.first_input(begin), run.last_input(end)), output)
+            seen = before
+        return seen
+
+    def _runs(self) -> list[AxisMap | Chain]:
+        """The maps that upsample, and between them chains of such as do not."""
+        found: list[AxisMap | Chain] = []
+        for upsamples, group in groupby(self.maps, lambda axis: axis.rate.numerator > 1):
+            maps = list(group)
+            found.extend(maps if upsamples else [Chain(maps)])
+        return found
 
     def _period(self) -> range:
         # Outputs whose indices differ by the numerator of the total upsampling see the same

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from numpy.typing import ArrayLike
 
 from .checks import truth
@@ -9,6 +11,7 @@ from .dtypes import as_array
 from .errors import InvalidArgument
 from .filters import Filter
 from .layers import Conv, Layer
+from .words import shown
 
 __all__ = ["as_filter", "impulse_response", "looks_transposed"]
 
@@ -87,4 +90,16 @@ def as_filter(value: Filter | Layer | ArrayLike) -> Filter:
     """
     if isinstance(value, Filter):
         return value
-    return Filter(value) if isinstance(value, Layer) else impulse_response(value)
+    if isinstance(value, Layer):
+        return Filter(value)
+    layers = isinstance(value, Sequence) and isinstance(next(iter(value), None), Layer)
+    if value is None or isinstance(value, str) or layers:
+        raise InvalidArgument(
+            "filter",
+            "a sequence of layers" if layers else shown(value),
+            "Filter(layers) of them" if layers else "a Filter, a layer, or an impulse response",
+        )
+    try:
+        return impulse_response(value)
+    except InvalidArgument as error:
+        raise type(error)("filter", error.came, error.wanted) from None

@@ -27,6 +27,9 @@ class Options:
         algorithm: the name of the algorithm to use, "auto" to choose by predicted time.
         output_dtype: the dtype of the result; None for the rules of the vocabulary.
         memory_limit_bytes: workspace beyond input and output; None for the default.
+        rigor: "estimate" chooses by predicted times, "measure" by timing the plausible algorithms
+            once for each problem, which takes a second or more; None for the setting of whatever
+            computes.
 
     Raises:
         InvalidArgument: naming the argument that is wrong.
@@ -39,6 +42,7 @@ class Options:
     algorithm: str
     output_dtype: np.dtype[Any] | None
     memory_limit_bytes: int | None
+    rigor: str | None
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Options:
         algorithm: str = "auto",
         output_dtype: DTypeLike | None = None,
         memory_limit_bytes: int | None = None,
+        rigor: str | None = None,
     ) -> None:
         if not isinstance(algorithm, str) or not algorithm:
             raise InvalidArgument("algorithm", shown(algorithm), "'auto' or an algorithm's name")
@@ -57,3 +62,6 @@ class Options:
         object.__setattr__(self, "algorithm", algorithm)
         object.__setattr__(self, "output_dtype", dtype)
         object.__setattr__(self, "memory_limit_bytes", limit)
+        if rigor is not None:
+            rigor = one_of("rigor", rigor, ("estimate", "measure"))
+        object.__setattr__(self, "rigor", rigor)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .calculators import Separated
+from .filters import AXES
 from .geometry import ReceptiveField
 
 __all__ = ["Candidate", "LayerPlan", "Plan"]
@@ -36,9 +38,10 @@ class Candidate:
         about = "".join(f" {key}={value}" for key, value in self.parameters)
         if self.predicted_seconds is None:
             return f"{self.algorithm}: {self.reason}"
+        error = f"error up to {self.relative_error:.1e}" if self.relative_error else "exact"
         return (
             f"{self.algorithm}{about}: {_seconds(self.predicted_seconds)}, "
-            f"{_bytes(self.workspace_bytes)}, error {self.relative_error:.1e}: {self.reason}"
+            f"{_bytes(self.workspace_bytes)}, {error}: {self.reason}"
         )
 
 
@@ -70,6 +73,7 @@ class Plan:
         receptive_field: for each spatial axis what one output sees.
         multiply_adds: of a direct evaluation.
         parameter_count: the numbers in the filter's tensors.
+        separable: what its convolutions would cost if they were separable.
     """
 
     steps: tuple[LayerPlan, ...]
@@ -78,6 +82,7 @@ class Plan:
     receptive_field: tuple[ReceptiveField, ...]
     multiply_adds: int
     parameter_count: int
+    separable: tuple[Separated, ...] = ()
 
     @property
     def predicted_seconds(self) -> float:
@@ -97,18 +102,26 @@ class Plan:
     def __str__(self) -> str:
         lines = []
         for step in self.steps:
-            numbers = ", ".join(map(str, step.layers))
-            lines.append(f"layer {numbers}: {step.problem}")
+            lines.append(f"{_layers(step.layers)}: {step.problem}")
             lines.append(f"  chosen    {step.chosen}")
             lines.extend(f"  rejected  {candidate}" for candidate in step.rejected)
-        fields = "; ".join(map(str, self.receptive_field))
         lines.append(f"output {self.output_shape} {self.output_dtype.name}")
-        lines.append(f"receptive field {fields}")
+        fields = list(map(str, self.receptive_field))
+        if len(fields) > 1:
+            named = zip(AXES[-len(fields) :], fields, strict=True)
+            fields = [f"along {axis} {field}" for axis, field in named]
+        lines.append(f"receptive field {'; '.join(fields)}")
         lines.append(
             f"{self.multiply_adds:,} multiply-adds, {self.parameter_count:,} parameters, "
             f"{_seconds(self.predicted_seconds)} predicted"
         )
+        lines.extend(f"separable, {each}" for each in self.separable)
         return "\n".join(lines)
+
+
+def _layers(indices: tuple[int, ...]) -> str:
+    *before, last = map(str, indices)
+    return f"layers {', '.join(before)} and {last}" if before else f"layer {last}"
 
 
 def _seconds(value: float) -> str:

@@ -7,7 +7,8 @@ rank.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,7 +117,9 @@ def max_pool(
     ceil_mode: bool = False,
 ) -> Call:
     """Tell `max_pool1d`, `max_pool2d` and `max_pool3d` in the vocabulary."""
-    return _layered(x, [Pool("max", kernel_size, stride, padding, dilation, ceil_mode)])
+    with _called(size="kernel_size"):
+        layer = Pool("max", kernel_size, stride, padding, dilation, ceil_mode)
+    return _pooled(x, layer)
 
 
 def avg_pool(
@@ -128,8 +131,9 @@ def avg_pool(
     count_include_pad: bool = True,
 ) -> Call:
     """Tell `avg_pool1d`, `avg_pool2d` and `avg_pool3d` in the vocabulary."""
-    layer = Pool("average", kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
-    return _layered(x, [layer])
+    with _called(size="kernel_size"):
+        layer = Pool("average", kernel_size, stride, padding, 1, ceil_mode, count_include_pad)
+    return _pooled(x, layer)
 
 
 def relu(x: ArrayLike) -> Call:
@@ -139,7 +143,8 @@ def relu(x: ArrayLike) -> Call:
 
 def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Call:
     """Tell `leaky_relu` in the vocabulary."""
-    return _pointwise(x, Activation("leaky_relu", negative_slope))
+    with _called(alpha="negative_slope"):
+        return _pointwise(x, Activation("leaky_relu", negative_slope))
 
 
 def elu(x: ArrayLike, alpha: float = 1.0) -> Call:
@@ -149,7 +154,8 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Call:
 
 def gelu(x: ArrayLike, approximate: str = "none") -> Call:
     """Tell `gelu` in the vocabulary."""
-    return _pointwise(x, Activation("gelu", approximation=approximate))
+    with _called(approximation="approximate"):
+        return _pointwise(x, Activation("gelu", approximation=approximate))
 
 
 def sigmoid(x: ArrayLike) -> Call:
@@ -164,7 +170,20 @@ def tanh(x: ArrayLike) -> Call:
 
 def softplus(x: ArrayLike, beta: float = 1.0) -> Call:
     """Tell `softplus` in the vocabulary."""
-    return _pointwise(x, Activation("softplus", beta))
+    with _called(alpha="beta"):
+        return _pointwise(x, Activation("softplus", beta))
+
+
+def _pooled(x: ArrayLike, layer: Pool) -> Call:
+    """A pool, whose rank its window tells: an integer does not say of how many axes it is."""
+    signal = as_array("x", x)
+    if layer.rank == 1 and signal.ndim > 3:
+        raise InvalidArgument(
+            "kernel_size",
+            f"{layer.size[0]} for x of shape {signal.shape}",
+            f"one integer for each axis, such as {layer.size * 2} for images",
+        )
+    return _layered(signal, [layer])
 
 
 def _layered(x: ArrayLike, layers: list[Layer], names: Sequence[str] = ("weight",)) -> Call:
@@ -186,7 +205,7 @@ def _layered(x: ArrayLike, layers: list[Layer], names: Sequence[str] = ("weight"
                     f"dtype {array.dtype.name} with x of {signal.dtype.name}",
                     "one dtype for all: convert one of them",
                 )
-    return Call(filter, signal, layout, signal.dtype)
+    return _taken(filter, signal, layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,4 +232,24 @@ def _pointwise(x: ArrayLike, layer: Activation) -> Call:
     layout = _Entries(
         has_batch=True, has_channels=True, shape=signal.shape, axes=tuple(array.shape)
     )
-    return Call(Filter(layer), signal, layout, np.dtype(signal.dtype))
+    return _taken(Filter(layer), signal, layout)
+
+
+def _taken(filter: Filter, signal: NDArray[Any], layout: Layout) -> Call:
+    """The call, if the filter takes signals of that dtype."""
+    with _called(dtype="x"):
+        filter.output_types(signal.dtype)
+    return Call(filter, signal, layout, np.dtype(signal.dtype))
+
+
+@contextmanager
+def _called(**names: str) -> Iterator[None]:
+    """Errors about a layer's parameter name it as the function does that was called."""
+    try:
+        yield
+    except InvalidArgument as error:
+        argument = error.argument.rpartition(".")[2]
+        if argument not in names:
+            raise
+        came = f"dtype {error.came}" if argument == "dtype" else error.came
+        raise type(error)(names[argument], came, error.wanted) from None

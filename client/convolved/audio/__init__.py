@@ -9,6 +9,7 @@ go block by block, so that no recording need fit in memory. The folder:
     writing     write, Writer
     sinks       the files that blocks go to
     replacing   a file appears only once it is complete
+    raw         samples without a header, as they go through pipes
     peak        decibels, Fit, fit_peak: no sample is ever clipped in silence
     resampling  resample
 

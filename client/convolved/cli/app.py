@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from convolved.cli.apply import apply
+from convolved.cli.calibrate import calibrate
 from convolved.cli.commands import Commands, add, paragraphs
 from convolved.cli.exits import MEANINGS, ExitCode
 from convolved.cli.filters import filters
@@ -15,6 +16,7 @@ from convolved.cli.info import info
 from convolved.cli.plan import plan
 from convolved.cli.serve import Serve, serve
 from convolved.cli.signals import end_by_exception
+from convolved.cli.stream import stream
 
 __all__ = ["app", "run"]
 
@@ -66,8 +68,10 @@ app: typer.Typer = typer.Typer(
 app.callback(invoke_without_command=True, help=paragraphs(root))(root)
 add(app, serve, cls=Serve)
 add(app, apply)
+add(app, stream)
 add(app, plan)
 app.add_typer(filters)
+add(app, calibrate)
 add(app, info)
 add(app, health)
 

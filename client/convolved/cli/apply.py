@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Server, Token
+from convolved_vocabulary.errors import InvalidArgument
 
 __all__ = ["apply"]
 
@@ -111,6 +112,10 @@ def apply(
     from convolved.cli.job import Job
     from convolved.cli.running import run
 
+    read = {"IN": in_, "KERNEL": Path(kernel)}
+    _refuse_same("OUT", out, read)
+    if plot is not None:
+        _refuse_same("--plot", plot, {**read, "OUT": out})
     job = Job(
         signal=in_,
         kernel=kernel,
@@ -129,3 +134,21 @@ def apply(
         from convolved.cli.reports import emit
 
         emit(report)
+
+
+def _refuse_same(name: str, path: Path, others: dict[str, Path]) -> None:
+    """Refuse to write to a file that is read, or written already.
+
+    Raises:
+        InvalidArgument: naming both.
+    """
+    for other, taken in others.items():
+        if path.resolve() == taken.resolve() or _is_same(path, taken):
+            raise InvalidArgument(name, f"{path}, which is {other} too", "a file of its own")
+
+
+def _is_same(path: Path, taken: Path) -> bool:
+    try:
+        return path.samefile(taken)
+    except OSError:
+        return False

@@ -169,5 +169,3 @@ def _check_result(
         raise InvalidArgument("--plot", repr(str(job.plot)), "a path that ends in .png")
     if dtype.kind == "c":
         raise InvalidArgument("--plot", "complex samples", "real ones")
-    if job.out.exists() and job.out.samefile(job.signal):
-        raise InvalidArgument("OUT", "the path of IN, with --plot", "another path")

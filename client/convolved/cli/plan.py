@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shutil
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Server, Token
+
+if TYPE_CHECKING:
+    from convolved.cli.planning import Signal
 
 __all__ = ["plan"]
 
@@ -64,6 +70,16 @@ def plan(
             rich_help_panel=SIGNAL,
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="PNG",
+            help="Draw the time of every algorithm over the length of the kernel. Without --server "
+            "the times are also measured, which takes about half a minute.",
+            show_default=False,
+        ),
+    ] = None,
     rate: Rate = None,
     json_: Json = False,
     accuracy: Accuracy = "fast",
@@ -75,17 +91,21 @@ def plan(
 
     Every candidate is listed, the chosen one first, with its predicted time on the machine of the
     server, the memory it takes beside input and output, the bound on its error (relative to the
-    loudest output that could be), and what speaks for or against it. Nothing is computed.
+    loudest output that could be), and what speaks for or against it. Nothing is computed, unless
+    --plot has it measured.
 
     [bold]Examples[/bold]
 
       convolved plan hall.wav
       convolved plan hall.wav --channels 1 --block 64
       convolved plan taps.npy --shape 1,480000 --accuracy strict
+      convolved plan taps.npy --shape 1,480000 --plot crossover.png
     """
     from convolved.cli.planning import Signal, ask
 
     signal = Signal(seconds, channels, shape, dtype, block, rate)
+    if plot is not None:
+        _plot(plot, kernel, signal, accuracy, server, token, quiet=json_)
     found = ask(kernel, signal, accuracy, algorithm, server, token)
     if json_:
         from convolved.cli.reports import emit, of_plan
@@ -96,6 +116,29 @@ def plan(
     from convolved.cli.tables import print_facts, print_table
 
     for step in found.steps:
-        print(step.problem)
+        print(textwrap.fill(step.problem, shutil.get_terminal_size().columns))
         print_table(table(step))
     print_facts(facts(found, block))
+
+
+def _plot(
+    path: Path,
+    kernel: str,
+    signal: Signal,
+    accuracy: str,
+    server: str | None,
+    token: str | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Draw the crossover before the plan is told."""
+    from convolved.cli.crossover import curves
+    from convolved.cli.curves import check_path, draw
+    from convolved.cli.talk import Talk
+
+    check_path(path)
+    talk = Talk(quiet)
+    with talk.progress("measuring") as advance:
+        found = curves(kernel, signal, accuracy, server, token, advance)
+    draw(found, path, f"What a kernel like {Path(kernel).name} takes")
+    talk.say("picture", str(path))

@@ -19,7 +19,7 @@ import typer
 
 from convolved.cli.commands import Command
 from convolved.cli.options import Json
-from convolved_vocabulary.errors import MissingExtra
+from convolved_vocabulary.errors import InvalidArgument, MissingExtra
 
 __all__ = ["Serve", "serve"]
 
@@ -76,8 +76,14 @@ def _serve(**settings: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     run = importlib.import_module("convolved_server.main").run
     load = importlib.import_module("convolved_server.settings").load
-    with _announced_as_json() if as_json else contextlib.nullcontext():
-        raise typer.Exit(run(load(settings)))
+    try:
+        with _announced_as_json() if as_json else contextlib.nullcontext():
+            code = run(load(settings))
+    except InvalidArgument as error:
+        if error.argument != "listen":
+            raise
+        raise InvalidArgument("--listen", error.came, error.wanted) from None
+    raise typer.Exit(code)
 
 
 def _with_flags() -> Callable[..., None]:

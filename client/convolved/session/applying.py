@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from convolved.methods import CONVOLVE
 from convolved.v1 import convolution_pb2 as pb
+from convolved.wire.framing import ArrayFrame
 from convolved.wire.limits import MESSAGE_BYTES, MESSAGE_MARGIN
 from convolved.wire.options import encode_options
-from convolved.wire.tensors import decode_tensor, encode_tensor
+from convolved.wire.tensors import decode_elements, decode_shape, encode_tensor
+from convolved.wire.whole_arrays import named_request
 from convolved_vocabulary import Internal, Options
 
 from .operations import Exchange, Steps, Unary
@@ -39,6 +41,7 @@ class Applying:
         options: the wishes.
         sample_rate_hertz: of the signal, or None.
         progress: called with the output samples received and their total while streaming.
+        output_shape: of the output, where it is known already.
     """
 
     def __init__(
@@ -48,11 +51,12 @@ class Applying:
         options: Options,
         sample_rate_hertz: float | None,
         progress: Callable[[int, int], object] | None = None,
+        output_shape: tuple[int, ...] | None = None,
     ) -> None:
         self._source, self._signal, self._options = source, signal, options
         self._rate, self._progress = sample_rate_hertz, progress
         self._dtype = signal.dtype.newbyteorder("=")
-        self._shape = source.filter.output_shape(signal.shape)[1:]
+        self._shape = (output_shape or source.filter.output_shape(signal.shape))[1:]
         self._output: NDArray[Any] | None = None
 
     def steps(self) -> Steps[NDArray[Any]]:
@@ -79,19 +83,24 @@ class Applying:
 
     def _unary(self, begin: int, count: int) -> Callable[[], Steps[None]]:
         def once() -> Steps[None]:
-            examples = self._signal[begin : begin + count]
-            request = pb.ConvolveRequest(
-                filter=self._source.message(),
-                input=encode_tensor(examples.astype(self._dtype, copy=False)),
-                options=encode_options(self._options),
-                sample_rate_hertz=self._rate or 0.0,
-            )
-            response = yield Unary(CONVOLVE, request)
-            found = decode_tensor(response.output)
+            response, data = yield Unary(CONVOLVE, self._request(begin, count))
+            found = decode_elements(data, *decode_shape(response.output))
             target = self._target(begin, found.shape[1:], found.dtype, len(found))
             target[...] = found
 
         return once
+
+    def _request(self, begin: int, count: int) -> pb.ConvolveRequest | ArrayFrame:
+        examples = np.ascontiguousarray(self._signal[begin : begin + count], self._dtype)
+        rate = self._rate or 0.0
+        if self._source.name:
+            return named_request(self._source.name, examples, self._options, rate)
+        return pb.ConvolveRequest(
+            filter=self._source.message(),
+            input=encode_tensor(examples),
+            options=encode_options(self._options),
+            sample_rate_hertz=rate,
+        )
 
     def _exchange(self, index: int) -> Steps[None]:
         session = WholeSession(

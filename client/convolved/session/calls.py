@@ -51,7 +51,7 @@ from .live import LiveSession
 from .opening import Opening
 from .operations import Differentiate, Open, Steps, Unary
 from .registering import register, registering
-from .signals import view_of
+from .signals import Outlines
 from .sources import Source
 
 __all__ = ["AnyFilter", "Session"]
@@ -74,6 +74,7 @@ class Session:
     def __init__(self, progress: Callable[[int, int], object] | None = None) -> None:
         self._progress = progress
         self._described: OrderedDict[str, Filter] = OrderedDict()
+        self._outlines = Outlines()
 
     def computed(self, call: Call) -> Steps[NDArray[Any]]:
         """Apply what a plain function asks for."""
@@ -93,10 +94,10 @@ class Session:
     ) -> Steps[NDArray[Any]]:
         """Apply a filter to a signal."""
         source = yield from self._source(filter)
-        view, layout = view_of(x, source.filter, sample_rate_hertz)
+        view, layout, shape = self._outlines.view_of(x, source, sample_rate_hertz)
         options = Options(accuracy=accuracy, algorithm=algorithm)
         output = yield from Applying(
-            source, view, options, sample_rate_hertz, self._progress
+            source, view, options, sample_rate_hertz, self._progress, shape
         ).steps()
         return layout.result(output)
 
@@ -132,12 +133,13 @@ class Session:
         sample_rate_hertz: float | None,
         accuracy: str,
         algorithm: str,
+        history: int = 0,
     ) -> Steps[tuple[LiveSession, Any]]:
         """Open a live stream; gives it and the shell's handle of its call."""
         source = yield from self._source(filter)
         options = Options(accuracy=accuracy, algorithm=algorithm)
         opening = Opening.checked(
-            source.filter, channels, size, dtype, block, sample_rate_hertz, options
+            source.filter, channels, size, dtype, block, sample_rate_hertz, options, history
         )
         if source.has_weights:
             source.filter.output_dtype(opening.dtype)
@@ -150,7 +152,14 @@ class Session:
         def once() -> Steps[Any]:
             return (yield Open(live))
 
-        return registering(live.source, once)
+        return registering(lambda: live.filters.sources, once)
+
+    def successor(self, filter: AnyFilter) -> Steps[Source]:
+        """The filter of a swap; one that no message holds is registered."""
+        source = yield from self._source(filter)
+        if source.inline_bytes > ROOM:
+            source = Source.registered((yield from register(source.filter)))
+        return source
 
     def plan(
         self,
@@ -163,7 +172,7 @@ class Session:
     ) -> Steps[Plan]:
         """Say how a filter would be applied."""
         source = yield from self._source(filter)
-        layout = layout_of(tuple(shape), source.filter, "shape")
+        layout = layout_of(shape, source.filter, "shape")
         options = Options(accuracy=accuracy, algorithm=algorithm)
         signal = checked_dtype("dtype", dtype)
         samples = 0 if block is None else integer("block", block, 1)

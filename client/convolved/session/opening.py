@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 from convolved_vocabulary import Filter, InvalidArgument, Options
 from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import checked_dtype
-from convolved_vocabulary.geometry import Sliding
+from convolved_vocabulary.swaps import check_match, reach
 
 __all__ = ["Opening"]
 
@@ -28,6 +28,7 @@ class Opening:
         block: samples that usually come at a time; 0 if that is not known.
         sample_rate_hertz: of the signal, or None.
         options: the wishes.
+        history: past input to keep for filters that are swapped in.
     """
 
     channels: int
@@ -36,6 +37,7 @@ class Opening:
     block: int
     sample_rate_hertz: float | None
     options: Options
+    history: int = 0
 
     @classmethod
     def checked(
@@ -47,6 +49,7 @@ class Opening:
         block: int,
         sample_rate_hertz: float | None,
         options: Options,
+        history: int = 0,
     ) -> Opening:
         """An opening that `filter` can take.
 
@@ -60,20 +63,33 @@ class Opening:
             raise InvalidArgument(
                 "size", f"{spatial}", f"{filter.rank - 1} spatial axes before time for this filter"
             )
-        _check_streamable(filter)
+        filter.check_streamable()
         filter.shapes((count, *spatial, _enough(filter)))
         found = checked_dtype("dtype", dtype)
-        return cls(count, spatial, found, integer("block", block, 0), sample_rate_hertz, options)
+        return cls(
+            count,
+            spatial,
+            found,
+            integer("block", block, 0),
+            sample_rate_hertz,
+            options,
+            integer("history", history, 0),
+        )
 
+    def furthest(self, first: Filter) -> int:
+        """How far back filters may reach, `first` being the one at the start."""
+        return max(self.history, reach(first))
 
-def _check_streamable(filter: Filter) -> None:
-    for index, axis in enumerate(filter.time.maps):
-        if isinstance(axis, Sliding) and axis.boundary == "wrap" and (axis.before or axis.after):
-            raise InvalidArgument(
-                f"layers[{index}].boundary",
-                "'wrap' along time, whose first output needs the end of the signal",
-                "another boundary to stream, or the whole signal at once with apply",
-            )
+    def check_swap(self, new: Filter, first: Filter) -> None:
+        """Refuse a filter that cannot take over in a stream that was opened so for `first`.
+
+        Raises:
+            InvalidArgument: saying in what they differ.
+        """
+        new.check_streamable()
+        frame = (self.channels, *self.size)
+        check_match(new, first, frame, self.furthest(first))
+        new.check_sample_rate(self.sample_rate_hertz)
 
 
 def _enough(filter: Filter) -> int:

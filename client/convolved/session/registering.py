@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from convolved.methods import CREATE_FILTER
@@ -29,7 +29,9 @@ def register(filter: Filter) -> Steps[RegisteredFilter]:
 
 
 def registering(
-    source: Source, once: Callable[[], Steps[T]], stand: Callable[[], int] = lambda: 0
+    source: Source | Callable[[], Sequence[Source]],
+    once: Callable[[], Steps[T]],
+    stand: Callable[[], int] = lambda: 0,
 ) -> Steps[T]:
     """Take the steps, and again if the server lacked the filter and was given it.
 
@@ -37,7 +39,7 @@ def registering(
     may be several.
 
     Args:
-        source: the filter.
+        source: the filter, or what tells the filters in use.
         once: gives the steps.
         stand: how far they have come; if no farther than before, patience ends.
 
@@ -49,13 +51,21 @@ def registering(
         try:
             return (yield from once())
         except NotFound as error:
-            if not source.name:
+            lacking = _lacking((source,) if isinstance(source, Source) else source(), error)
+            if not lacking:
                 raise
-            if not source.has_weights:
+            if not all(each.has_weights for each in lacking):
                 raise NotFound(f"{error.message} (a name alone does not bring it back)") from error
             if stand() != stood:
                 stood, left = stand(), _TIMES
             if not left:
                 raise
             left -= 1
-        yield from register(source.filter)
+        for each in lacking:
+            yield from register(each.filter)
+
+
+def _lacking(sources: Sequence[Source], error: NotFound) -> list[Source]:
+    """Those that the server said it lacks; all that it knows by name, if it did not say."""
+    named = [each for each in sources if each.name]
+    return [each for each in named if str(each.name) in error.message] or named

@@ -7,7 +7,8 @@ block is gathered when it is its turn to be sent.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections import OrderedDict
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,11 @@ from convolved.wire.reasons import TooLarge
 from convolved.wire.tensors import array_of, little_endian
 from convolved_vocabulary import DTYPES, Filter, Internal, Layout, arrange, layout_of
 
-__all__ = ["block_length", "payload", "samples_of", "view_of"]
+from .sources import Source
+
+__all__ = ["Outlines", "block_length", "payload", "samples_of", "view_of"]
+
+_KNOWN = 256
 
 
 def view_of(
@@ -31,16 +36,53 @@ def view_of(
     Raises:
         InvalidArgument: as `arrange` does.
     """
-    if (
-        not isinstance(x, np.ndarray)
-        or isinstance(x, np.ma.MaskedArray)
-        or x.dtype.newbyteorder("=") not in DTYPES
-    ):
+    if not _is_plain(x):
         return arrange(x, filter, sample_rate_hertz)
     filter.check_sample_rate(sample_rate_hertz)
-    layout = layout_of(x.shape, filter)
-    view = np.asarray(x)[(None,) * (len(layout.shape) - x.ndim)]
-    return view, layout
+    return _view(x, layout := layout_of(x.shape, filter)), layout
+
+
+class Outlines:
+    """Shapes that were met before, so that calls which differ in their samples only are quick."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, tuple[int, ...]], tuple[Layout, tuple[int, ...]]] = (
+            OrderedDict()
+        )
+
+    def view_of(
+        self, x: object, source: Source, sample_rate_hertz: float | None
+    ) -> tuple[NDArray[Any], Layout, tuple[int, ...]]:
+        """What `view_of` gives, and the shape of the output with its batch axis.
+
+        Raises:
+            InvalidArgument: as `arrange` does.
+        """
+        if not source.name or not _is_plain(x):
+            view, layout = view_of(x, source.filter, sample_rate_hertz)
+            return view, layout, source.filter.output_shape(view.shape)
+        source.filter.check_sample_rate(sample_rate_hertz)
+        key = source.name, x.shape
+        found = self._known.get(key)
+        if found is None:
+            layout = layout_of(x.shape, source.filter)
+            found = self._known[key] = layout, source.filter.output_shape(layout.shape)
+            if len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+        return _view(x, found[0]), *found
+
+
+def _is_plain(x: object) -> TypeGuard[NDArray[Any]]:
+    """Whether it is an array that can be sent as it is, read in some order."""
+    return (
+        isinstance(x, np.ndarray)
+        and not isinstance(x, np.ma.MaskedArray)
+        and x.dtype.newbyteorder("=") in DTYPES
+    )
+
+
+def _view(x: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    return np.asarray(x)[(None,) * (len(layout.shape) - x.ndim)]
 
 
 def payload(view: NDArray[Any]) -> Payload:

@@ -6,8 +6,9 @@ first message if they are small, else in Parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from convolved.registered import RegisteredFilter
 from convolved.v1 import convolution_pb2 as pb
@@ -50,13 +51,28 @@ class Source:
             return pb.FilterSource(name=self.name)
         return pb.FilterSource(inline=encode_filter(self.filter, announce=announce))
 
-    def opening(self, start: pb.Start) -> Iterator[pb.StreamConvolveRequest | PartFrame]:
-        """The first messages of a stream: `start` with this filter, and Parts if it is large."""
-        announce = self.inline_bytes > BLOCK_BYTES
+    def opening(
+        self, start: pb.Start, swaps: Sequence[tuple[Source, pb.Swap]] = ()
+    ) -> Iterator[pb.StreamConvolveRequest | PartFrame]:
+        """The first messages of a stream.
+
+        Args:
+            start: as it will be sent, but for its filters.
+            swaps: what is to go along with it, each with its filter.
+
+        Returns:
+            `start` with this filter and the swaps, and Parts if the filters are large.
+        """
+        filters = [self, *(source for source, _ in swaps)]
+        announce = sum(each.inline_bytes for each in filters) > BLOCK_BYTES
         start.filter.CopyFrom(self.message(announce=announce))
+        for source, swap in swaps:
+            swap.filter.CopyFrom(source.message(announce=announce))
+            start.swaps.append(swap)
         yield pb.StreamConvolveRequest(start=start)
         if announce:
-            yield from parts(tensors_of(self.filter))
+            inline = (each.filter for each in filters if not each.name)
+            yield from parts(chain.from_iterable(map(tensors_of, inline)))
 
 
 def registration(filter: Filter) -> Iterator[pb.CreateFilterRequest | PartFrame]:

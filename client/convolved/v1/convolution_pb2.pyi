@@ -342,6 +342,38 @@ FADE_CURVE_RAISED_COSINE: FadeCurve.ValueType  # 2
 """g = (1 - cos(pi * u)) / 2."""
 Global___FadeCurve: _TypeAlias = FadeCurve  # noqa: Y015
 
+class _SeparableForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeparableFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SeparableForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEPARABLE_FORM_UNSPECIFIED: _SeparableForm.ValueType  # 0
+    """Not stated."""
+    SEPARABLE_FORM_DEPTHWISE: _SeparableForm.ValueType  # 1
+    """A kernel for each channel, then a mixture of channels at each place (a conv_transpose: first the
+    mixture). Not stated of kernels that see one channel or have one tap.
+    """
+    SEPARABLE_FORM_AXES: _SeparableForm.ValueType  # 2
+    """Each kernel a product of kernels of one axis, which are applied from the first axis to the last.
+    Not stated of kernels with several taps on at most one axis.
+    """
+
+class SeparableForm(_SeparableForm, metaclass=_SeparableFormEnumTypeWrapper):
+    """How a convolution can be separable."""
+
+SEPARABLE_FORM_UNSPECIFIED: SeparableForm.ValueType  # 0
+"""Not stated."""
+SEPARABLE_FORM_DEPTHWISE: SeparableForm.ValueType  # 1
+"""A kernel for each channel, then a mixture of channels at each place (a conv_transpose: first the
+mixture). Not stated of kernels that see one channel or have one tap.
+"""
+SEPARABLE_FORM_AXES: SeparableForm.ValueType  # 2
+"""Each kernel a product of kernels of one axis, which are applied from the first axis to the last.
+Not stated of kernels with several taps on at most one axis.
+"""
+Global___SeparableForm: _TypeAlias = SeparableForm  # noqa: Y015
+
 @_typing.final
 class Tensor(_message.Message):
     """An array."""
@@ -1034,7 +1066,8 @@ class Start(_message.Message):
         Swaps that no Swapped has confirmed are sent again, where they belong among the Blocks;
       - block_samples = Started.block_samples, so that the results of the same build on the same CPU are
         equal to the last bit; of others they agree within the plan's bound;
-      - the other fields as at first.
+      - the other fields as at first, but where a swap has taken place history_samples at least as far as
+        the first filter of all reached back, lest a later swap find less past than was promised.
     An input_offset above 0 stands in the midst of the signal: padding before the start is not applied
     there. Outputs before output_offset are not sent again.
     """
@@ -1307,8 +1340,9 @@ class Started(_message.Message):
 
     @_builtins.property
     def idle_timeout(self) -> _duration_pb2.Duration:
-        """After how long without a message from the client, while the server waits for one, the stream ends
-        with IDLE_TIMEOUT. Unset: never.
+        """After how long without a message from the client, while the server waits for one, or without the
+        client reading, while the server has something for it, the stream ends with IDLE_TIMEOUT. Unset:
+        never.
         """
 
     def __init__(
@@ -1721,6 +1755,9 @@ class FilterInfo(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    RECEPTIVE_FIELD_FIELD_NUMBER: _builtins.int
+    DELAY_SAMPLES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"filters/" + the SHA-256, in 64 lowercase hexadecimal digits, of the filter's canonical form.
 
@@ -1773,6 +1810,10 @@ class FilterInfo(_message.Message):
     """
     size_bytes: _builtins.int
     """The bytes of all its tensors together."""
+    parameters: _builtins.int
+    """The number of elements in weights, biases, scales and shifts."""
+    delay_samples: _builtins.float
+    """The delay of a stream, as in Started."""
     @_builtins.property
     def filter(self) -> Global___Filter:
         """The filter; its tensors have type and shape and no data."""
@@ -1781,6 +1822,10 @@ class FilterInfo(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first registered here."""
 
+    @_builtins.property
+    def receptive_field(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceptiveField]:
+        """The receptive field: one entry for each spatial axis."""
+
     def __init__(
         self,
         *,
@@ -1788,10 +1833,13 @@ class FilterInfo(_message.Message):
         filter: Global___Filter | None = ...,
         size_bytes: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        parameters: _builtins.int = ...,
+        receptive_field: _abc.Iterable[Global___ReceptiveField] | None = ...,
+        delay_samples: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "filter", b"filter", "name", b"name", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delay_samples", b"delay_samples", "filter", b"filter", "name", b"name", "parameters", b"parameters", "receptive_field", b"receptive_field", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2003,6 +2051,7 @@ class PlanConvolutionResponse(_message.Message):
     THREADS_FIELD_NUMBER: _builtins.int
     BLOCK_SAMPLES_FIELD_NUMBER: _builtins.int
     DELAY_SAMPLES_FIELD_NUMBER: _builtins.int
+    SEPARABLE_FIELD_NUMBER: _builtins.int
     multiply_adds: _builtins.int
     """Multiplications with an addition that direct summation would make: in conv the elements of the
     weight times output positions, in conv_transpose times input positions, in affine one for each
@@ -2037,6 +2086,12 @@ class PlanConvolutionResponse(_message.Message):
     def predicted_time(self) -> _duration_pb2.Duration:
         """Predicted time of all steps together, of the whole array, or of one block of a stream."""
 
+    @_builtins.property
+    def separable(self) -> _containers.RepeatedCompositeFieldContainer[Global___Separated]:
+        """What the convolutions of the filter would cost if they were separable: for every conv and
+        conv_transpose, in order, each form that would be a separation.
+        """
+
     def __init__(
         self,
         *,
@@ -2051,14 +2106,59 @@ class PlanConvolutionResponse(_message.Message):
         threads: _builtins.int = ...,
         block_samples: _builtins.int = ...,
         delay_samples: _builtins.float = ...,
+        separable: _abc.Iterable[Global___Separated] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["predicted_time", b"predicted_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_samples", b"block_samples", "data_type", b"data_type", "delay_samples", b"delay_samples", "layers", b"layers", "multiply_adds", b"multiply_adds", "output_shape", b"output_shape", "parameters", b"parameters", "predicted_time", b"predicted_time", "receptive_field", b"receptive_field", "threads", b"threads", "workspace_bytes", b"workspace_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["block_samples", b"block_samples", "data_type", b"data_type", "delay_samples", b"delay_samples", "layers", b"layers", "multiply_adds", b"multiply_adds", "output_shape", b"output_shape", "parameters", b"parameters", "predicted_time", b"predicted_time", "receptive_field", b"receptive_field", "separable", b"separable", "threads", b"threads", "workspace_bytes", b"workspace_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanConvolutionResponse: _TypeAlias = PlanConvolutionResponse  # noqa: Y015
+
+@_typing.final
+class Separated(_message.Message):
+    """A convolution beside a separable one of the same shape. Whether its weight can be written so is not
+    asked. Multiply-adds are counted as in PlanConvolutionResponse.multiply_adds, padding not at all.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAYER_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    DENSE_MULTIPLY_ADDS_FIELD_NUMBER: _builtins.int
+    SEPARABLE_MULTIPLY_ADDS_FIELD_NUMBER: _builtins.int
+    DENSE_PARAMETERS_FIELD_NUMBER: _builtins.int
+    SEPARABLE_PARAMETERS_FIELD_NUMBER: _builtins.int
+    layer: _builtins.int
+    """The index of the layer in the filter."""
+    form: Global___SeparableForm.ValueType
+    """How it would be separated."""
+    dense_multiply_adds: _builtins.int
+    """Multiply-adds of the layer as it is. At most 2^63 - 1."""
+    separable_multiply_adds: _builtins.int
+    """Multiply-adds of the separable one. At most 2^63 - 1."""
+    dense_parameters: _builtins.int
+    """Elements of the layer's weight."""
+    separable_parameters: _builtins.int
+    """Elements of the weights of the separable one."""
+    def __init__(
+        self,
+        *,
+        layer: _builtins.int = ...,
+        form: Global___SeparableForm.ValueType = ...,
+        dense_multiply_adds: _builtins.int = ...,
+        separable_multiply_adds: _builtins.int = ...,
+        dense_parameters: _builtins.int = ...,
+        separable_parameters: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dense_multiply_adds", b"dense_multiply_adds", "dense_parameters", b"dense_parameters", "form", b"form", "layer", b"layer", "separable_multiply_adds", b"separable_multiply_adds", "separable_parameters", b"separable_parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Separated: _TypeAlias = Separated  # noqa: Y015
 
 @_typing.final
 class LayerPlan(_message.Message):

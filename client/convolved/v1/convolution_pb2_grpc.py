@@ -97,7 +97,8 @@ class ConvolutionServiceStub(object):
     lifetime allowed: go on elsewhere at once, by resuming
     UNAVAILABLE          the server cannot serve now
     DEADLINE_EXCEEDED    DEADLINE_EXCEEDED    the caller's deadline has passed
-    IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout
+    IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout, or
+    for as long the client read nothing
     CANCELLED            CANCELLED            the caller has cancelled
     UNAUTHENTICATED      UNAUTHENTICATED      no credentials, or none that hold
     PERMISSION_DENIED    PERMISSION_DENIED    the caller may not do this
@@ -233,7 +234,8 @@ class ConvolutionServiceServicer(object):
     lifetime allowed: go on elsewhere at once, by resuming
     UNAVAILABLE          the server cannot serve now
     DEADLINE_EXCEEDED    DEADLINE_EXCEEDED    the caller's deadline has passed
-    IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout
+    IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout, or
+    for as long the client read nothing
     CANCELLED            CANCELLED            the caller has cancelled
     UNAUTHENTICATED      UNAUTHENTICATED      no credentials, or none that hold
     PERMISSION_DENIED    PERMISSION_DENIED    the caller may not do this
@@ -488,7 +490,8 @@ class ConvolutionService(object):
     lifetime allowed: go on elsewhere at once, by resuming
     UNAVAILABLE          the server cannot serve now
     DEADLINE_EXCEEDED    DEADLINE_EXCEEDED    the caller's deadline has passed
-    IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout
+    IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout, or
+    for as long the client read nothing
     CANCELLED            CANCELLED            the caller has cancelled
     UNAUTHENTICATED      UNAUTHENTICATED      no credentials, or none that hold
     PERMISSION_DENIED    PERMISSION_DENIED    the caller may not do this

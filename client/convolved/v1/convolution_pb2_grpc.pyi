@@ -118,7 +118,8 @@ class ConvolutionServiceStub:
                                                 lifetime allowed: go on elsewhere at once, by resuming
                            UNAVAILABLE          the server cannot serve now
       DEADLINE_EXCEEDED    DEADLINE_EXCEEDED    the caller's deadline has passed
-                           IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout
+                           IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout, or
+                                                for as long the client read nothing
       CANCELLED            CANCELLED            the caller has cancelled
       UNAUTHENTICATED      UNAUTHENTICATED      no credentials, or none that hold
       PERMISSION_DENIED    PERMISSION_DENIED    the caller may not do this
@@ -283,7 +284,8 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
                                                 lifetime allowed: go on elsewhere at once, by resuming
                            UNAVAILABLE          the server cannot serve now
       DEADLINE_EXCEEDED    DEADLINE_EXCEEDED    the caller's deadline has passed
-                           IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout
+                           IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout, or
+                                                for as long the client read nothing
       CANCELLED            CANCELLED            the caller has cancelled
       UNAUTHENTICATED      UNAUTHENTICATED      no credentials, or none that hold
       PERMISSION_DENIED    PERMISSION_DENIED    the caller may not do this
@@ -444,7 +446,8 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
                                                 lifetime allowed: go on elsewhere at once, by resuming
                            UNAVAILABLE          the server cannot serve now
       DEADLINE_EXCEEDED    DEADLINE_EXCEEDED    the caller's deadline has passed
-                           IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout
+                           IDLE_TIMEOUT         no message came on a stream for Started.idle_timeout, or
+                                                for as long the client read nothing
       CANCELLED            CANCELLED            the caller has cancelled
       UNAUTHENTICATED      UNAUTHENTICATED      no credentials, or none that hold
       PERMISSION_DENIED    PERMISSION_DENIED    the caller may not do this

@@ -17,7 +17,10 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 
 from convolved.v1 import convolution_pb2 as pb
 
+from .varints import UnusualError, integer, length_of, put_varint
+
 __all__ = [
+    "ArrayFrame",
     "BlockFrame",
     "OutputFrame",
     "PartFrame",
@@ -100,11 +103,22 @@ class PartFrame:
     data: Payload
 
 
-Frame = BlockFrame | OutputFrame | PartFrame
+@dataclass(frozen=True, slots=True)
+class ArrayFrame:
+    """A message around the elements of one array; see `whole_arrays`.
+
+    Attributes:
+        head: what comes before the elements.
+        data: the elements.
+        tail: what comes after them.
+    """
+
+    head: bytes
+    data: Payload
+    tail: bytes
 
 
-class _UnusualError(Exception):
-    """These bytes are not of the plain form; protobuf shall read them."""
+Frame = BlockFrame | OutputFrame | PartFrame | ArrayFrame
 
 
 def serialize(message: Message | Frame) -> bytes:
@@ -118,6 +132,8 @@ def serialize(message: Message | Frame) -> bytes:
     """
     if isinstance(message, Message):
         return message.SerializeToString()
+    if isinstance(message, ArrayFrame):
+        return b"".join((message.head, message.data, message.tail))
     inner = bytearray()
     if isinstance(message, PartFrame):
         if not -_GREATEST_INT32 - 1 <= message.tensor <= _GREATEST_INT32:
@@ -141,9 +157,9 @@ def serialize(message: Message | Frame) -> bytes:
     size = payload.nbytes
     if size:
         inner.append(_DATA)
-        _put_varint(inner, size)
+        put_varint(inner, size)
     head = bytearray((tag,))
-    _put_varint(head, len(inner) + size)
+    put_varint(head, len(inner) + size)
     return b"".join((head, inner, payload))
 
 
@@ -240,53 +256,30 @@ def _plain(buffer: bytes, envelope: int, integers: int) -> tuple[list[int], memo
         return None
     try:
         return _scan(buffer, integers)
-    except (_UnusualError, IndexError):
+    except (UnusualError, IndexError):
         return None
 
 
 def _scan(buffer: bytes, integers: int) -> tuple[list[int], memoryview]:
-    length, at = _length(buffer, 1)
+    length, at = length_of(buffer, 1)
     end = len(buffer)
     if at + length != end:
-        raise _UnusualError
+        raise UnusualError
     values = [0] * integers
     data = memoryview(buffer)[end:]
     while at < end:
         tag = buffer[at]
         if tag == _DATA:
-            length, at = _length(buffer, at + 1)
+            length, at = length_of(buffer, at + 1)
             if at + length > end:
-                raise _UnusualError
+                raise UnusualError
             data = memoryview(buffer)[at : at + length]
             at += length
         elif tag & 7 == 0 and 1 <= tag >> 3 <= integers:
-            values[(tag >> 3) - 1], at = _integer(buffer, at + 1)
+            values[(tag >> 3) - 1], at = integer(buffer, at + 1)
         else:
-            raise _UnusualError
+            raise UnusualError
     return values, data
-
-
-def _integer(buffer: bytes, at: int) -> tuple[int, int]:
-    """Read a varint of up to 63 bits: value, and where it ends. Negative numbers have more."""
-    byte = buffer[at]
-    if byte < 0x80:
-        return byte, at + 1
-    value = byte & 0x7F
-    for shift in range(7, 63, 7):
-        at += 1
-        byte = buffer[at]
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at + 1
-    raise _UnusualError
-
-
-def _length(buffer: bytes, at: int) -> tuple[int, int]:
-    """Read the length of a field, of up to 28 bits."""
-    value, end = _integer(buffer, at)
-    if end - at > 4:
-        raise _UnusualError
-    return value, end
 
 
 def _put_integer(target: bytearray, number: int, value: int) -> None:
@@ -296,11 +289,4 @@ def _put_integer(target: bytearray, number: int, value: int) -> None:
     if not -_INT64 <= value < _INT64:
         raise ValueError(f"field {number}: got {value}; want an int64")
     target.append(number << 3)
-    _put_varint(target, value if value > 0 else value + 2 * _INT64)
-
-
-def _put_varint(target: bytearray, value: int) -> None:
-    while value >= 0x80:
-        target.append(value & 0x7F | 0x80)
-        value >>= 7
-    target.append(value)
+    put_varint(target, value if value > 0 else value + 2 * _INT64)

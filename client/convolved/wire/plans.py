@@ -10,14 +10,26 @@ from fractions import Fraction
 from google.protobuf.duration_pb2 import Duration
 
 from convolved.v1 import convolution_pb2 as pb
-from convolved_vocabulary import Candidate, LayerPlan, Plan, ReceptiveField
+from convolved_vocabulary import Candidate, LayerPlan, Plan, ReceptiveField, Separated
 
 from .tensors import data_type, numpy_dtype
 
-__all__ = ["decode_plan", "duration", "encode_plan", "seconds"]
+__all__ = [
+    "decode_field",
+    "decode_plan",
+    "duration",
+    "encode_field",
+    "encode_plan",
+    "seconds",
+]
 
 _GREATEST = (1 << 63) - 1
 _FINEST = 1 << 16
+_FORMS: dict[str, pb.SeparableForm.ValueType] = {
+    "depthwise": pb.SEPARABLE_FORM_DEPTHWISE,
+    "axes": pb.SEPARABLE_FORM_AXES,
+}
+_WORDS = {number: form for form, number in _FORMS.items()}
 
 
 def duration(value: float) -> Duration:
@@ -45,10 +57,7 @@ def encode_plan(
     return pb.PlanConvolutionResponse(
         layers=[_encode_step(step) for step in plan.steps],
         output_shape=plan.output_shape,
-        receptive_field=[
-            pb.ReceptiveField(size=field.size, stride=float(field.stride), start=field.start)
-            for field in plan.receptive_field
-        ],
+        receptive_field=map(encode_field, plan.receptive_field),
         multiply_adds=min(plan.multiply_adds, _GREATEST),
         parameters=plan.parameter_count,
         data_type=data_type(plan.output_dtype),
@@ -57,6 +66,7 @@ def encode_plan(
         threads=threads,
         block_samples=block_samples,
         delay_samples=delay_samples,
+        separable=map(_encode_separated, plan.separable),
     )
 
 
@@ -66,15 +76,47 @@ def decode_plan(response: pb.PlanConvolutionResponse) -> Plan:
         steps=tuple(_decode_step(step) for step in response.layers),
         output_shape=tuple(response.output_shape),
         output_dtype=numpy_dtype(response.data_type),
-        receptive_field=tuple(
-            # Rates of a filter are ratios of small integers, which a double tells apart.
-            ReceptiveField(
-                field.size, Fraction(field.stride).limit_denominator(_FINEST), field.start
-            )
-            for field in response.receptive_field
-        ),
+        receptive_field=tuple(map(decode_field, response.receptive_field)),
         multiply_adds=response.multiply_adds,
         parameter_count=response.parameters,
+        # A form that a later server knows is left out, as are other numbers from later servers.
+        separable=tuple(
+            _decode_separated(each) for each in response.separable if each.form in _WORDS
+        ),
+    )
+
+
+def encode_field(field: ReceptiveField) -> pb.ReceptiveField:
+    """A receptive field along one axis."""
+    return pb.ReceptiveField(size=field.size, stride=float(field.stride), start=field.start)
+
+
+def decode_field(field: pb.ReceptiveField) -> ReceptiveField:
+    """The receptive field that a server tells."""
+    # Rates of a filter are ratios of small integers, which a double tells apart.
+    stride = Fraction(field.stride).limit_denominator(_FINEST)
+    return ReceptiveField(field.size, stride, field.start)
+
+
+def _encode_separated(each: Separated) -> pb.Separated:
+    return pb.Separated(
+        layer=each.layer,
+        form=_FORMS[each.form],
+        dense_multiply_adds=min(each.dense_multiply_adds, _GREATEST),
+        separable_multiply_adds=min(each.separable_multiply_adds, _GREATEST),
+        dense_parameters=each.dense_parameters,
+        separable_parameters=each.separable_parameters,
+    )
+
+
+def _decode_separated(each: pb.Separated) -> Separated:
+    return Separated(
+        layer=each.layer,
+        form=_WORDS[each.form],
+        dense_multiply_adds=each.dense_multiply_adds,
+        separable_multiply_adds=each.separable_multiply_adds,
+        dense_parameters=each.dense_parameters,
+        separable_parameters=each.separable_parameters,
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "array_of",
     "checked_bools",
     "data_type",
+    "decode_elements",
     "decode_shape",
     "decode_tensor",
     "encode_tensor",
@@ -138,7 +139,21 @@ def decode_tensor(message: pb.Tensor, path: str = "", argument: str = "x") -> ND
         InvalidArgument: if type or shape are wrong, or the length of the data does not fit them.
     """
     dtype, shape = decode_shape(message, path, argument)
-    data = message.data
+    return decode_elements(message.data, dtype, shape, path, argument)
+
+
+def decode_elements(
+    data: Payload,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    path: str = "",
+    argument: str = "x",
+) -> NDArray[Any]:
+    """The array of a tensor whose type and shape are known: a read-only view of its data.
+
+    Raises:
+        InvalidArgument: if the length of the data does not fit.
+    """
     wanted = math.prod(shape) * dtype.itemsize
     if len(data) != wanted:
         with located(join(path, "data")):

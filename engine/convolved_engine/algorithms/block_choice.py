@@ -12,11 +12,21 @@ from convolved_engine.problem import Problem
 
 from .mixing import FEW_INPUTS
 
-__all__ = ["BlockChoice", "best_block"]
+__all__ = ["BlockChoice", "best_blocks", "held_bytes", "one_block"]
 
 _BATCH_BYTES = 192 << 10
+# So many are worth timing where times are measured.
+_FASTEST = 3
 _COMPLEX_EFFORT = 1.6
-_SPILL_EFFORT = 1.6
+_SPILL_EFFORT = 1.3
+# FFTW's plans of longer lines are only estimated.
+_LONGEST_KNOWN = 1 << 20
+# FFTW's estimate goes wrong for rows of these lengths.
+_THIN, _THIN_EFFORT = (64, 128), 1.35
+# How much longer a transform takes than one of as many points in one line of few factors: by its
+# axes, where all their lengths are powers of two, and where they are not.
+_EVEN_EFFORT = {1: 1.0, 2: 1.3, 3: 1.2}
+_UNEVEN_EFFORT = {1: 1.9, 2: 1.6, 3: 2.7}
 
 
 class BlockChoice(NamedTuple):
@@ -24,40 +34,134 @@ class BlockChoice(NamedTuple):
 
     Attributes:
         seconds: of a run.
+        preparing_seconds: of the spectra of the kernels.
         block: samples along each axis.
         batch: blocks along the last axis in one transform.
         together: groups in one transform.
-        workspace_bytes: of one thread.
+        held_bytes: of the workspaces of all threads, and of the spectra.
     """
 
     seconds: float
+    preparing_seconds: float
     block: tuple[int, ...]
     batch: int
     together: int
-    workspace_bytes: int
+    held_bytes: int
 
 
-def best_block(problem: Problem, machine: Machine) -> BlockChoice:
-    """The best of the whole axes and of powers of two above the kernel, and all mixtures."""
+def best_blocks(problem: Problem, machine: Machine) -> list[BlockChoice]:
+    """The best of whole axes and of lengths of few factors above the kernel, in all mixtures.
+
+    The fastest few come first. Each other one is sooner prepared than those before it, or is
+    content with less memory.
+    """
     common = [math.gcd(s, d) for s, d in zip(problem.stride, problem.dilation, strict=True)]
     strides = [s // c for s, c in zip(problem.stride, common, strict=True)]
     phases = [d // c for d, c in zip(problem.dilation, common, strict=True)]
     longest = [-(-out // p) for out, p in zip(problem.output_size, phases, strict=True)]
     lengths = (
-        _candidates((out - 1) * stride + kernel, kernel)
+        _candidates((out - 1) * stride + kernel, kernel, problem.rank)
         for out, stride, kernel in zip(longest, strides, problem.kernel, strict=True)
     )
-    return min(
+    every = sorted(
         _predict(problem, machine, block, strides, longest, math.prod(phases))
         for block in itertools.product(*lengths)
     )
+    found = every[:_FASTEST]
+    for choice in every[_FASTEST:]:
+        soonest = min(each.preparing_seconds for each in found)
+        smallest = min(each.held_bytes for each in found)
+        if choice.preparing_seconds < soonest or choice.held_bytes < smallest:
+            found.append(choice)
+    return found
 
 
-def _candidates(needed: int, kernel: int) -> list[int]:
+def _candidates(needed: int, kernel: int, rank: int) -> list[int]:
+    """Lengths for an axis: the whole of it, and those of few factors, up to the first beyond it."""
     whole = transforms.fast_length(needed)
     least = 1 << max(5, (2 * kernel - 1).bit_length() - 1)
-    powers = itertools.takewhile(lambda n: n < whole, (least << shift for shift in range(8)))
-    return [*(n for n in powers if n >= kernel), whole]
+    # Lines of one axis alone also have fast transforms of three times a power of two.
+    powers = (
+        length
+        for shift in range(8)
+        for length in ((least << shift, (3 * least << shift) >> 1)[: 2 if rank == 1 else 1])
+        if length >= kernel
+    )
+    found = [whole]
+    for length in powers:
+        if length != whole:
+            found.append(length)
+        if length >= needed:
+            break
+    return found
+
+
+def _unevenness(block: tuple[int, ...]) -> float:
+    rank = len(block)
+    if rank == 1:
+        even = block[0] <= _LONGEST_KNOWN and (_is_power(block[0]) or _is_power(block[0] / 3))
+    else:
+        even = all(map(_is_power, block))
+    effort = (_EVEN_EFFORT if even else _UNEVEN_EFFORT)[rank]
+    return effort * _THIN_EFFORT if rank == 2 and block[-1] in _THIN else effort
+
+
+def _is_power(n: float) -> bool:
+    return n == int(n) and int(n) & (int(n) - 1) == 0
+
+
+def one_block(
+    problem: Problem,
+    machine: Machine,
+    block: tuple[int, ...],
+    batch: int = 1,
+    together: int = 1,
+) -> tuple[float, float]:
+    """Seconds of one line to its spectrum, and of one block of one group there and back.
+
+    Args:
+        problem: whose channels there are.
+        machine: that transforms.
+        block: samples along each axis.
+        batch: blocks in one transform.
+        together: groups in one transform.
+    """
+    inputs, outputs = problem.group_inputs, problem.group_outputs
+    points, item = math.prod(block), problem.dtype.itemsize
+    held = points * item * max(inputs, outputs)
+    # In units of float32.
+    scale = item // (2 if problem.is_complex else 1) / 4
+    effort = scale * (_COMPLEX_EFFORT if problem.is_complex else 1.0)
+    if 2 * held * batch * together > machine.cache_bytes:
+        effort *= _SPILL_EFFORT
+    transform = effort * _unevenness(block) * points * math.log2(points) / machine.fft_rate
+    lines = (inputs + outputs) * math.prod(block[:-1])
+    copies = 2 * item * points * (inputs + outputs) / machine.copy_rate
+    copies += 8 * lines * machine.line_seconds
+    bins = points if problem.is_complex else points / 2
+    if inputs <= FEW_INPUTS:
+        products = inputs * outputs * (1 if inputs == 1 else 2)
+        mixing = scale * bins * products / machine.product_rate
+    else:
+        matrix = inputs * outputs / machine.mixing_rate + machine.matrix_seconds / batch
+        mixing = scale * bins * matrix
+        copies *= 3
+    each = transform + copies / (inputs + outputs)
+    return each, (inputs + outputs) * transform + mixing + copies
+
+
+def held_bytes(problem: Problem, block: tuple[int, ...], blocks: int) -> int:
+    """Bytes of workspaces for so many blocks at a time, and of the spectra of the kernels."""
+    inputs, outputs = problem.group_inputs, problem.group_outputs
+    # Beside buffers and spectra, what mixing needs for itself.
+    rows = 2 * (inputs + outputs)
+    if inputs > FEW_INPUTS:
+        rows += inputs + outputs
+    elif inputs > 1:
+        rows += 2 * outputs
+    # Those of many channels are brought into another order once.
+    kernels = problem.out_channels * inputs * (2 if inputs > FEW_INPUTS else 1)
+    return (blocks * rows + kernels) * math.prod(block) * problem.dtype.itemsize
 
 
 def _predict(
@@ -78,33 +182,20 @@ def _predict(
     batch = max(1, min(counts[-1], _BATCH_BYTES // held))
     together = max(1, min(problem.groups, _BATCH_BYTES // (held * batch)))
 
-    # All for one block of one group, in units of float32.
-    scale = item // (2 if problem.is_complex else 1) / 4
-    effort = scale * (_COMPLEX_EFFORT if problem.is_complex else 1.0)
-    if 2 * held * batch * together > machine.cache_bytes:
-        effort *= _SPILL_EFFORT
-    transform = effort * points * math.log2(points) / machine.fft_rate
-    copies = 2 * item * points * (inputs + outputs) / machine.copy_rate
-    bins = points if problem.is_complex else points / 2
-    if inputs <= FEW_INPUTS:
-        products = inputs * outputs * (1 if inputs == 1 else 2)
-        mixing = scale * bins * products / machine.product_rate
-    else:
-        matrix = inputs * outputs / machine.mixing_rate + machine.matrix_seconds / batch
-        mixing = scale * bins * matrix
-        copies *= 3
-    one = (inputs + outputs) * transform + mixing + copies
+    each, one = one_block(problem, machine, block, batch, together)
 
     batches = -(-counts[-1] // batch)
     items = phases * math.prod(counts[:-1]) * batches * problem.batch
     items *= -(-problem.groups // together)
-    total = items * (batch * min(together, problem.groups) * one + machine.fft_chunk_seconds)
-    spectra = problem.groups * inputs * outputs * (transform + copies / (inputs + outputs))
+    item_seconds = batch * min(together, problem.groups) * one + machine.fft_chunk_seconds
+    spectra = problem.groups * inputs * outputs * each
     helping = max(1, min(machine.threads, items))
     return BlockChoice(
-        seconds=4 * machine.call_seconds + spectra + total / helping,
+        # The last ones may leave a thread without work.
+        seconds=4 * machine.call_seconds + -(-items // helping) * item_seconds,
+        preparing_seconds=spectra,
         block=block,
         batch=batch,
         together=together,
-        workspace_bytes=2 * together * batch * (inputs + outputs) * points * item,
+        held_bytes=held_bytes(problem, block, helping * together * batch),
     )

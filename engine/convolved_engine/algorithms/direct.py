@@ -16,16 +16,19 @@ from numpy.typing import NDArray
 
 from convolved_engine import threads as pool
 from convolved_engine.kernels.layout import Layout
+from convolved_engine.kernels.reading import to_read
 from convolved_engine.machine import Machine, vector_bytes
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
-from .tiling import EFFICIENCY, layout_and_tables, layout_for, three_axes, tile_for
+from .tiling import block_effort, layout_and_tables, layout_for, three_axes, tile_for
 from .weights import error_bound, kernel_for_correlation, real_dtype, real_rows
 
 __all__ = ["Direct"]
 
-_CHUNK_MULTIPLY_ADDS = 4_000_000
+# Multiply-adds that are worth waking another thread for, and those that are dealt at a time.
+_SHARED_WORK = 4_000_000
+_CHUNK_WORK = 500_000
 
 
 class Direct(Algorithm):
@@ -46,15 +49,16 @@ class Direct(Algorithm):
         parts = 2 if problem.is_complex else 1
         group_rows = problem.group_outputs * parts
         lines = problem.outputs * parts // (three_axes(problem).out[2] * group_rows)
-        computed = lines * tile.computed * -(-group_rows // tile.rows) * tile.rows
-        rate = machine.fma_rate * 4 / item * EFFICIENCY.get(tile.rows, 1.0)
+        computed = int(lines * tile.computed) * -(-group_rows // tile.rows) * tile.rows
+        rate = machine.fma_rate * 4 / item * tile.efficiency
         work = computed * problem.terms * parts / rate
         moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
         tables = problem.weight_bytes / machine.copy_rate
         layout = layout_for(problem, machine.vector_bytes)
         packing = problem.batch * _packing_seconds(problem, layout, machine)
-        chunks = computed * problem.terms * parts // _CHUNK_MULTIPLY_ADDS + 1
-        helping = min(machine.threads, chunks, problem.batch * layout.blocks)
+        items = problem.batch * layout.blocks
+        chunks = -(-items // _chunk(layout, items))
+        helping = min(machine.threads, chunks)
         return Cost(
             seconds=machine.call_seconds + tables + (work + moved + packing) / helping,
             workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
@@ -103,11 +107,11 @@ class _Direct(Runnable):
             starts = np.minimum(np.arange(blocks) * self._rows, group_rows - self._rows)
             rows = rows[:, (starts[:, None] + np.arange(self._rows)).ravel()]
         rows = rows.reshape(groups, blocks, self._rows, terms)
-        self._weights = np.ascontiguousarray(rows.transpose(0, 1, 3, 2)).reshape(-1)
+        self._weights = to_read(np.ascontiguousarray(rows.transpose(0, 1, 3, 2)))
         if bias is None:
-            self._bias = np.zeros(groups * group_rows, self._real)
+            self._bias = to_read(np.zeros(groups * group_rows, self._real))
         else:
-            self._bias = np.ascontiguousarray(bias, problem.dtype).view(self._real)
+            self._bias = to_read(np.ascontiguousarray(bias, problem.dtype), self._real)
         self.nbytes = self._weights.nbytes + self._bias.nbytes
 
     def compute(
@@ -119,10 +123,14 @@ class _Direct(Runnable):
         layout, tables = layout_and_tables(problem, vector_bytes())
         lanes = vector_bytes() // self._real.itemsize
         compute = sweep(self._rows, layout.vectors, lanes)
-        flat_x, flat_y = x.reshape(-1).view(self._real), out.reshape(-1).view(self._real)
+        flat_x, flat_y = to_read(x, self._real), out.reshape(-1).view(self._real)
         slab_size, scratch_size = layout.slab_size, layout.scratch_size
 
-        def work(first: int, last: int) -> None:
+        items = x.shape[0] * layout.blocks
+        chunk = _chunk(layout, items)
+        counter = np.zeros(1, np.int64)
+
+        def work() -> None:
             slab = pool.scratch(slab_size, self._real, "slab")
             scratch = pool.scratch(scratch_size, self._real, "tile")
             compute(
@@ -134,13 +142,13 @@ class _Direct(Runnable):
                 slab,
                 scratch,
                 layout,
-                first,
-                last,
+                counter,
+                items,
+                chunk,
             )
 
-        items = x.shape[0] * layout.blocks
-        each = layout.block_rows * layout.block_columns * layout.group_rows * layout.terms
-        pool.for_each_chunk(items, work, threads, max(1, _CHUNK_MULTIPLY_ADDS // each))
+        most = pool.limit() if threads is None else threads
+        pool.on_threads(work, min(most, -(-items // chunk)))
 
 
 class _Skipping(Runnable):
@@ -184,6 +192,12 @@ class _Skipping(Runnable):
                 )
 
         pool.for_each_chunk(len(x), work, threads)
+
+
+def _chunk(layout: Layout, items: int) -> int:
+    """Blocks dealt at a time: all of them where the work is not worth sharing."""
+    each = block_effort(layout)
+    return max(1, items) if items * each < _SHARED_WORK else max(1, int(_CHUNK_WORK // each))
 
 
 def _packing_seconds(problem: Problem, layout: Layout, machine: Machine) -> float:

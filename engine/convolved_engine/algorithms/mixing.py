@@ -57,7 +57,7 @@ class Spectra:
         if self._inputs > FEW_INPUTS:
             # One matrix (outputs, inputs) for each frequency.
             spectra = np.ascontiguousarray(spectra.transpose(0, 3, 1, 2))
-        self._spectra = spectra
+        self._spectra, self._bins = spectra, bins
         self.nbytes = int(spectra.nbytes)
 
     def one_thread_each(self) -> contextlib.AbstractContextManager[None]:
@@ -69,8 +69,8 @@ class Spectra:
     def mix(self, space: transforms.Workspace, groups: slice) -> None:
         """Replace the products of the workspace by sums over the spectra of each group."""
         count = groups.stop - groups.start
-        samples = space.spectra.reshape(self._together, self._inputs, -1, self._bins(space))
-        products = space.products.reshape(self._together, self._outputs, -1, self._bins(space))
+        samples = space.spectra.reshape(self._together, self._inputs, -1, self._bins)
+        products = space.products.reshape(self._together, self._outputs, -1, self._bins)
         samples, products = samples[:count], products[:count]
         kernels = self._spectra[groups]
         if self._inputs == 1:
@@ -80,9 +80,6 @@ class Spectra:
         else:
             by_bin = np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
             products[...] = np.matmul(kernels, by_bin).transpose(0, 2, 3, 1)
-
-    def _bins(self, space: transforms.Workspace) -> int:
-        return math.prod(space.shape.spectrum_lengths)
 
 
 def _sum_of_products(samples: NDArray[Any], kernels: NDArray[Any], products: NDArray[Any]) -> None:

@@ -32,7 +32,7 @@ from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
-from .block_choice import best_block
+from .block_choice import best_blocks
 from .blocks import BlockGrid, PhaseAxis, phases
 from .direct import Direct
 from .mixing import Spectra
@@ -45,11 +45,13 @@ class OverlapSave(Algorithm):
     """See the module.
 
     Its parameters: `block`, lengths joined by "x"; `batch`, blocks of one transform along the last
-    axis; `groups`, groups of one transform; and perhaps `backend`, one of `transforms.BACKENDS`.
+    axis; `groups`, groups of one transform; perhaps `backend`, one of `transforms.BACKENDS`; and
+    perhaps `planning`, "measure" where FFTW may take its time.
     """
 
     name = "overlap_save"
     has_grid = True
+    can_measure = True
 
     def supports(self, problem: Problem) -> str | None:
         """Floating dtypes with a bound on the norm only."""
@@ -60,8 +62,12 @@ class OverlapSave(Algorithm):
         return None
 
     def cost(self, problem: Problem, machine: Machine) -> Cost:
-        """The cheapest block by the time of its transforms, products and copies."""
-        return _cost(problem, machine)
+        """The fastest block by the time of its transforms, products and copies."""
+        return _costs(problem, machine)[0]
+
+    def costs(self, problem: Problem, machine: Machine) -> tuple[Cost, ...]:
+        """Other blocks are sooner prepared, or smaller."""
+        return _costs(problem, machine)
 
     def form(self, problem: Problem, parameters: Parameters) -> Hashable:
         """The block and what the weight means; batch and size may differ."""
@@ -91,20 +97,23 @@ class OverlapSave(Algorithm):
 
 
 @functools.lru_cache(maxsize=1024)
-def _cost(problem: Problem, machine: Machine) -> Cost:
-    best = best_block(problem, machine)
-    points = math.prod(best.block)
-    spectra = points * problem.out_channels * problem.group_inputs * problem.dtype.itemsize
+def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
     unit = float(np.finfo(problem.dtype).eps) / 2
-    return Cost(
-        seconds=best.seconds,
-        workspace_bytes=machine.threads * best.workspace_bytes + spectra,
-        relative_error=8 * unit * (math.log2(points) + math.sqrt(problem.group_inputs)),
-        parameters={
-            "block": "x".join(map(str, best.block)),
-            "batch": best.batch,
-            "groups": best.together,
-        },
+    return tuple(
+        Cost(
+            seconds=best.seconds,
+            workspace_bytes=best.held_bytes,
+            relative_error=8
+            * unit
+            * (math.log2(math.prod(best.block)) + math.sqrt(problem.group_inputs)),
+            parameters={
+                "block": "x".join(map(str, best.block)),
+                "batch": best.batch,
+                "groups": best.together,
+            },
+            preparing_seconds=best.preparing_seconds,
+        )
+        for best in best_blocks(problem, machine)
     )
 
 
@@ -127,6 +136,8 @@ class _OverlapSave(Runnable):
             lengths=block,
             dtype=problem.dtype,
             backend=str(parameters.get("backend", transforms.default_backend())),
+            aligned=True,
+            measured=parameters.get("planning") == "measure",
         )
         self._weight = kernel_for_correlation(problem, weight)
         self._spectra = Spectra(problem, self._weight, self._shape, self._together)

@@ -13,37 +13,47 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from convolved_engine import threads as pool
 from convolved_engine.kernels.layout import Layout
 from convolved_engine.problem import Problem
 
 from .weights import real_dtype
 
 __all__ = [
-    "EFFICIENCY",
     "Axes",
     "Tile",
+    "block_effort",
     "layout_and_tables",
     "layout_for",
     "three_axes",
     "tile_for",
 ]
 
+# A block is computed by one thread: so many for each of them that the last one keeps nobody
+# waiting for long, unless each were done in no time.
+_BLOCKS_OF_A_THREAD = 8
 _BLOCK_MULTIPLY_ADDS = 40_000_000
+_LEAST_BLOCK_MULTIPLY_ADDS = 4_000_000
 _BLOCK_OUTPUTS = 8192
-_BLOCK_BYTES = 256 << 10
+_BLOCK_BYTES = 512 << 10
+# Of a run, the inputs of a tile stay in the first-level cache, and the weights in the second.
 _RUN_BYTES = 24 << 10
+_RUN_WEIGHT_BYTES = 512 << 10
+_LEAST_RUN = 96
+# Rows of a flat block for which the waste at its end is weighed.
+_FLAT_LINES = 32
+# Tiles of a flat block, of which its last one is wasted in part.
+_FLAT_TILES = 8
 # Vector registers of a CPU, by their bytes.
 REGISTERS = {64: 32, 32: 16, 16: 32}
 # Rows of a tile, and the vectors of a wide and of a narrow one: as many accumulators as the
 # registers hold beside the inputs and a weight, and in a narrow one as many as hide the latency.
 _TILES = {
-    32: {1: (12, 4), 2: (8, 4), 3: (7, 2), 4: (6, 2), 6: (4, 1), 8: (3, 1)},
+    32: {1: (12, 4), 2: (8, 4), 3: (7, 4), 4: (6, 3), 6: (4, 2), 8: (3, 2)},
     16: {1: (6, 3), 2: (5, 3), 3: (3, 2), 4: (3, 1), 6: (2, 1)},
 }
-# Few rows share each loaded input, so that loads hold the multiply-adds up.
-EFFICIENCY = {1: 0.5, 2: 0.8, 3: 0.95}
-# Copying to the flat slab and from it costs as much as computing so much more.
-_FLAT_EFFORT = 1.2
+# Multiply-adds that take as long as copying one number, by which slabs and scratch are weighed.
+_COPY_EFFORT = 6.0
 
 
 class Tile(NamedTuple):
@@ -52,36 +62,62 @@ class Tile(NamedTuple):
     rows: int
     vectors: int
     flat: bool
-    computed: int
+    computed: float
     """Outputs computed for one row of output, thrown away ones included."""
+    efficiency: float
+    """Multiply-adds in one second, relative to those of the best tile."""
+
+
+def _efficiency(rows: int, vectors: int, vector_bytes: int) -> float:
+    """Two multiply-adds and two loads begin in each cycle, and a sum waits four for the last.
+
+    A vector that straddles two lines of the cache is loaded twice: one of 64 bytes always, unless
+    it is aligned by chance.
+    """
+    sums = rows * vectors
+    loads = rows + vectors * (1 + vector_bytes / 64)
+    return min(1.0, 0.9 * sums / 8, 0.9 * sums / loads)
 
 
 @functools.lru_cache(maxsize=1024)
 def tile_for(problem: Problem, vector_bytes: int) -> Tile:
-    """The tile that serves `problem` best on registers of `vector_bytes`."""
-    group_rows = problem.group_outputs * (2 if problem.is_complex else 1)
-    registers = REGISTERS[vector_bytes]
+    """The tile that serves `problem` best on registers of `vector_bytes`.
+
+    Its rows follow from the channels alone, because weights are packed by them.
+    """
+    parts = 2 if problem.is_complex else 1
+    group_rows = problem.group_outputs * parts
+    tiles = _TILES[REGISTERS[vector_bytes]]
 
     def effort(rows: int) -> float:
-        return -(-group_rows // rows) * rows / EFFICIENCY.get(rows, 1.0)
+        return -(-group_rows // rows) * rows / _efficiency(rows, tiles[rows][0], vector_bytes)
 
     fitting = [
-        rows
-        for rows in _TILES[registers]
-        if rows <= group_rows and not (problem.is_complex and rows % 2)
+        rows for rows in tiles if rows <= group_rows and not (problem.is_complex and rows % 2)
     ]
     # Of equals the one with most rows: it loads least.
     rows = min(reversed(fitting), key=effort)
     lanes = vector_bytes // real_dtype(problem.dtype).itemsize
     axes = three_axes(problem)
-    wide, narrow = _TILES[registers][rows]
-    needed = -(-axes.out[2] // lanes)
-    vectors = wide if needed >= wide or -(-needed // narrow) * narrow > wide else narrow
-    computed = -(-needed // vectors) * vectors * lanes
-    flattened = axes.out[2] + axes.dilation[2] * (axes.kernel[2] - 1)
-    if axes.out[1] > 1 and axes.stride[1:] == (1, 1) and _FLAT_EFFORT * flattened < computed:
-        return Tile(rows, wide, True, flattened)
-    return Tile(rows, vectors, False, computed)
+    columns, lines = axes.out[2], min(axes.out[1], _FLAT_LINES)
+    pitch = columns + axes.dilation[2] * (axes.kernel[2] - 1) // axes.stride[2]
+    terms = problem.terms * parts
+    filled = problem.group_inputs * parts * axes.stride[1] * axes.stride[2] / group_rows
+    best: tuple[float, Tile] | None = None
+    for vectors in tiles[rows]:
+        width = vectors * lanes
+        efficiency = _efficiency(rows, vectors, vector_bytes)
+        for flat in (False, True) if lines > 1 else (False,):
+            swept = (lines - 1) * pitch + columns if flat else columns
+            computed = -(-swept // width) * width / (lines if flat else 1)
+            copied = 0.0
+            if flat or columns < width:
+                copied = 1 + filled * (axes.stride[2] == 1)
+            taken = computed / efficiency + columns * copied * _COPY_EFFORT / terms
+            if best is None or taken < best[0]:
+                best = taken, Tile(rows, vectors, flat, computed, efficiency)
+    assert best is not None
+    return best[1]
 
 
 def layout_for(problem: Problem, vector_bytes: int) -> Layout:
@@ -90,29 +126,37 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     parts = 2 if problem.is_complex else 1
     item = real_dtype(problem.dtype).itemsize
-    _, vectors, flat, _ = tile_for(problem, vector_bytes)
+    _, vectors, flat, _, _ = tile_for(problem, vector_bytes)
     width = vectors * vector_bytes // item
-    phases = min(kernel[2], stride[2] // math.gcd(stride[2], dilation[2]))
+    residues, phases = (
+        min(kernel[axis], stride[axis] // math.gcd(stride[axis], dilation[axis])) for axis in (1, 2)
+    )
     channels, group_rows = problem.group_inputs * parts, problem.group_outputs * parts
     terms = problem.terms * parts
 
     def slab(block_rows: int, block_columns: int) -> tuple[int, int, int]:
-        span = (block_rows - 1) * stride[1] + reach[1] + 1
+        span = block_rows + reach[1] // stride[1]
         swept = block_columns if flat else -(-block_columns // width) * width
         segment = swept + reach[2] // stride[2]
-        size = channels * kernel[0] * span * phases * segment
+        size = channels * kernel[0] * residues * span * phases * segment
         return span, segment, size + (width if flat else 0)
 
     def scratch(block_rows: int, block_columns: int) -> int:
         if flat:
             swept = block_rows * slab(block_rows, block_columns)[1]
             return group_rows * -(-swept // width) * width
-        return group_rows * block_rows * -(-block_columns // width) * width
+        # Real blocks as wide as a tile are computed where they belong.
+        tiles = -(-block_columns // width) if parts == 2 else 1
+        return group_rows * block_rows * tiles * width
 
     def block_bytes(block_rows: int, block_columns: int) -> int:
         return (slab(block_rows, block_columns)[2] + scratch(block_rows, block_columns)) * item
 
-    most = max(width, min(_BLOCK_OUTPUTS, _BLOCK_MULTIPLY_ADDS // (group_rows * terms)))
+    blocks = _BLOCKS_OF_A_THREAD * pool.limit() if pool.limit() > 1 else 1
+    even = problem.batch * problem.groups * math.prod(out) * group_rows * terms // blocks
+    least = max(_LEAST_BLOCK_MULTIPLY_ADDS, flat * _FLAT_TILES * width * group_rows * terms)
+    block_work = min(_BLOCK_MULTIPLY_ADDS, max(least, even))
+    most = max(width, min(_BLOCK_OUTPUTS, block_work // (group_rows * terms)))
     block_columns = out[2] if flat else min(out[2], most // width * width)
     block_rows = min(out[1], max(1, most // block_columns))
     while block_bytes(block_rows, block_columns) > _BLOCK_BYTES:
@@ -124,8 +168,14 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
             block_rows = -(-block_rows // 2)
         else:
             break
+    block_columns = _alike(out[2], block_columns, width)
+    block_rows = _alike(out[1], block_rows, 1)
+    if flat:
+        pitch = block_columns + reach[2] // stride[2]
+        block_rows = _rows_without_waste(out[1], block_rows, pitch, block_columns, width)
     slab_rows, segment, slab_size = slab(block_rows, block_columns)
     lines = max(1, _RUN_BYTES // ((width + reach[2]) * item))
+    shared = max(_LEAST_RUN, _RUN_WEIGHT_BYTES // (group_rows * item))
     return Layout(
         parts=parts,
         groups=problem.groups,
@@ -156,21 +206,48 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
         vectors=vectors,
         flat=flat,
         terms=terms,
-        run=max(64, lines * kernel[2]),
+        run=min(shared, max(_LEAST_RUN, lines * kernel[2])),
     )
 
 
+def _alike(count: int, most: int, multiple: int) -> int:
+    """The size, a multiple, that cuts `count` into no more pieces than `most` does, but evenly."""
+    each = -(-count // -(-count // most))
+    return min(most, -(-each // multiple) * multiple)
+
+
+def block_effort(layout: Layout) -> float:
+    """Multiply-adds that take about as long as one block, its slab and scratch included."""
+    outputs = layout.group_rows * layout.block_rows * layout.block_columns
+    return outputs * layout.terms + _COPY_EFFORT * (layout.slab_size + layout.scratch_size)
+
+
+def _rows_without_waste(rows: int, about: int, pitch: int, columns: int, width: int) -> int:
+    """Rows of a flat block, up to twice as many as `about`, for which fewest tiles are swept."""
+
+    def tiles(block_rows: int) -> int:
+        whole, rest = divmod(rows, block_rows)
+        found = whole * -(-((block_rows - 1) * pitch + columns) // width)
+        return found + (-(-((rest - 1) * pitch + columns) // width) if rest else 0)
+
+    # Of equals the fewest rows: their slab is the smallest.
+    return min(range(max(1, about // 2), min(rows, 2 * about) + 1), key=tiles)
+
+
 def _tables(problem: Problem, layout: Layout) -> tuple[NDArray[np.int64], ...]:
-    """Where the terms lie in the input and in the slab, and the phases of the slab."""
+    """Where the terms lie in the input and in the slab, and how the slab parts rows and columns."""
     size, _, kernel, stride, dilation, _ = three_axes(problem)
     taps = np.arange(kernel[2]) * dilation[2]
+    lines = np.arange(kernel[1]) * dilation[1]
     phases, phase_of = np.unique(taps % stride[2], return_inverse=True)
+    residues, residue_of = np.unique(lines % stride[1], return_inverse=True)
     c, z, r = np.ogrid[: layout.group_inputs * layout.parts, : kernel[0], : kernel[1]]
     c, z, r = c[..., None], z[..., None], r[..., None]
     near = ((c * size[0] + z * dilation[0]) * size[1] + r * dilation[1]) * size[2] + taps
-    packed = ((c * kernel[0] + z) * layout.slab_rows + r * dilation[1]) * len(phases) + phase_of
+    packed = ((c * kernel[0] + z) * len(residues) + residue_of[r]) * len(phases) + phase_of
+    packed = packed * layout.slab_rows + r * dilation[1] // stride[1]
     packed = packed * layout.segment + taps // stride[2]
-    return near.reshape(-1), packed.reshape(-1), phases
+    return near.reshape(-1), packed.reshape(-1), residues, phases
 
 
 @functools.lru_cache(maxsize=256)

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from convolved_engine.functions.computing import compute
+from convolved_engine.functions.computing import call, compute
 from convolved_vocabulary import translate
 from convolved_vocabulary.layers.conv import Padding
 
@@ -50,7 +50,7 @@ def conv(
     >>> conv(np.arange(5.0)[None], np.array([[[1.0, -1.0]]]))
     array([[-1., -1., -1., -1.]])
     """
-    return compute(translate.conv(x, weight, bias, stride, padding, dilation, groups))
+    return call(translate.conv, (x, weight, bias), stride, padding, dilation, groups)
 
 
 def conv_transpose(
@@ -121,8 +121,8 @@ def separable_conv(
     >>> separable_conv(x, kernels, np.array([[1.0, 10.0]]))
     array([[13., 15.]])
     """
-    call = translate.separable_conv(x, depthwise, pointwise, bias, stride, padding, dilation)
-    return compute(call)
+    told = translate.separable_conv(x, depthwise, pointwise, bias, stride, padding, dilation)
+    return compute(told)
 
 
 def max_pool(
@@ -152,8 +152,8 @@ def max_pool(
     >>> max_pool([[1, 5, 2, 3]], 2)
     array([[5, 3]])
     """
-    call = translate.max_pool(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return compute(call)
+    told = translate.max_pool(x, kernel_size, stride, padding, dilation, ceil_mode)
+    return compute(told)
 
 
 def avg_pool(
@@ -183,5 +183,5 @@ def avg_pool(
     >>> avg_pool([[1.0, 5.0, 2.0, 3.0]], 2)
     array([[3. , 2.5]])
     """
-    call = translate.avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad)
-    return compute(call)
+    told = translate.avg_pool(x, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    return compute(told)

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from convolved_engine.functions.computing import compute
+from convolved_engine.functions.computing import call, compute
 from convolved_vocabulary import translate
 
 __all__ = [
@@ -41,7 +41,7 @@ def convolve(
     >>> convolve([1, 2, 3], [0, 1, 0.5])
     array([0. , 1. , 2.5, 4. , 1.5])
     """
-    return compute(translate.convolve(in1, in2, mode, method))
+    return call(translate.convolve, (in1, in2), mode, method)
 
 
 def correlate(
@@ -65,7 +65,7 @@ def correlate(
     >>> correlate([1, 2, 3], [0, 1, 0.5])
     array([0.5, 2. , 3.5, 3. , 0. ])
     """
-    return compute(translate.correlate(in1, in2, mode, method))
+    return call(translate.correlate, (in1, in2), mode, method)
 
 
 def fftconvolve(

@@ -26,7 +26,7 @@ def _to_all(grad: NDArray[Any], windows: tuple[Windows, ...], include_pad: bool)
     for axis, along in enumerate(windows, start=2):
         share = grad / along.places(include_pad).reshape(-1, *(1,) * (grad.ndim - axis - 1))
         found = np.zeros((*grad.shape[:axis], along.samples, *grad.shape[axis + 1 :]), share.dtype)
-        for tap in range(along.axis.size):
+        for tap in along.taps:
             to, source = along.meeting(tap)
             if to.start < to.stop:
                 outer: Any = (slice(None),) * axis
@@ -42,7 +42,7 @@ def _to_the_greatest(
     places = np.arange(x[0, 0].size).reshape(x.shape[2:])
     best = np.empty(grad.shape, x.dtype)
     where = np.full(grad.shape, -1)
-    for taps in itertools.product(*(range(along.axis.size) for along in windows)):
+    for taps in itertools.product(*(along.taps for along in windows)):
         met = [along.meeting(tap) for along, tap in zip(windows, taps, strict=True)]
         if any(to.start == to.stop for to, _ in met):
             continue

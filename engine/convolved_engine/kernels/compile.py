@@ -8,20 +8,44 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 
 __all__ = ["kernel", "revision"]
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile `function` at its first call; a closure over plain integers is cached on disk, too.
+    """Compile `function` at its first call; closures over integers and kernels are cached, too.
 
-    No `fastmath`: a sum keeps its order, so that its bits do not depend on how loops are cut.
+    The cache is on disk. No `fastmath`: a sum keeps its order, so that its bits do not depend on
+    how loops are cut.
     """
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        compiled: Any = numba.njit(nogil=True, cache=True)(function)
+        compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        return compiled
     except RuntimeError:
         # No folder may be written, so that there is nowhere to keep compiled code.
         return numba.njit(nogil=True)(function)
+
+
+class _Cache(FunctionCache):
+    """Numba's cache on disk, also for closures over other kernels.
+
+    Numba tells closures apart by the pickled values that they hold, and a kernel is pickled with a
+    number drawn anew in every process: what holds one would never be found again.
+    """
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return signature, codegen.magic_tuple(), _fingerprint(self._py_func)
+
+
+def _fingerprint(function: Callable[..., Any]) -> tuple[Any, ...]:
+    """The code of a kernel and what it holds, the kernels in it by theirs."""
+    held = (cell.cell_contents for cell in function.__closure__ or ())
+    values = (
+        _fingerprint(value.py_func) if hasattr(value, "py_func") else repr(value) for value in held
+    )
+    return (function.__qualname__, function.__code__.co_code, *values)
 
 
 def revision(*modules: str) -> int:

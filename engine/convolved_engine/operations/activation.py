@@ -15,7 +15,6 @@ from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.pointwise import PointwiseStream
 from convolved_vocabulary import Activation, Candidate, SignalType
 from convolved_vocabulary.dtypes import computing_dtype
-from convolved_vocabulary.words import counted
 
 __all__ = ["Activating"]
 
@@ -58,7 +57,7 @@ class Activating(Operation):
             relative_error=error_bound(self._layer, self.output.dtype),
             reason="the only way",
         )
-        return f"{self._layer.function} of {counted(samples, 'sample')}", chosen, ()
+        return f"{self._layer.function} of {samples:,} numbers", chosen, ()
 
     def stream(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
         """See `Operation`."""

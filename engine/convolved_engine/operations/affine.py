@@ -18,6 +18,7 @@ from convolved_engine.operations.convolution import Convolution
 from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.pointwise import PointwiseStream
 from convolved_vocabulary import Affine, Candidate, Conv, Options, SignalType
+from convolved_vocabulary.words import counted
 
 __all__ = ["Scaling"]
 
@@ -47,7 +48,8 @@ class Scaling(Operation):
         samples = 1
         for length in shape[2:]:
             samples *= length
-        problem, chosen, _ = self._inner.plan((*shape[:2], samples))
+        _, chosen, _ = self._inner.plan((*shape[:2], samples))
+        problem = f"scale of {counted(shape[1], 'channel')}, {shape[0] * samples:,} samples each"
         return problem, dataclasses.replace(chosen, reason="the only way"), ()
 
     def stream(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:

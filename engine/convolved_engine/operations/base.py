@@ -31,6 +31,10 @@ class Operation(ABC):
     def run(self, x: NDArray[Any]) -> NDArray[Any]:
         """Apply the layer to x (batch, channels, *spatial); `x` is left as it is."""
 
+    def run_into(self, x: NDArray[Any], out: NDArray[Any]) -> None:
+        """`run`, its result in `out`: C-contiguous, of that shape and of the dtype of `output`."""
+        out[...] = self.run(x)
+
     @abstractmethod
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """The problem in words, the way that would be taken for `shape`, and the others."""

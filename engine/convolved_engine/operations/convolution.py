@@ -20,12 +20,17 @@ from convolved_engine.registry import Runnable
 from convolved_engine.streaming.adapted import AdaptedStream
 from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.partitioned import (
+    PARTITIONED,
     PartitionedResponse,
     PartitionedStream,
-    partition_length,
+    apart,
+    in_parts,
     partitioned_cost,
     partitioned_error,
+    scheme_for,
+    together,
 )
+from convolved_engine.streaming.scheme import Scheme
 from convolved_engine.streaming.windowed import WindowedStream
 from convolved_vocabulary import Candidate, Conv, Options, SignalType
 from convolved_vocabulary.dtypes import computing_dtype
@@ -49,15 +54,20 @@ class Convolution(Operation):
         options: the wishes of the caller.
         identity: under which the prepared weights are kept for the next call; None to keep
             nothing.
+
+    Attributes:
+        layer: the layer.
     """
 
     def __init__(
         self, layer: Conv, signal: SignalType, options: Options, identity: Hashable | None
     ) -> None:
-        self._layer = layer
+        self.layer = layer
         self._options, self._identity = options, identity
+        self._once = identity is None
         self.output = layer.output_type(signal)
         self._dtype = computing_dtype(self.output.dtype)
+        self._plain = signal.dtype == self._dtype == self.output.dtype
         self._weight = converted(layer.weight, self._dtype)
         bias = layer.bias
         self._bias = None if bias is None else converted(bias, self._dtype)
@@ -66,10 +76,16 @@ class Convolution(Operation):
 
     def run(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Operation`."""
-        layer = self._layer
-        extended = boundary.extend(self._enter(x), layer.pads, layer.boundary, self._zeros)
-        choice = self._choose(extended.shape, self._zeros)
+        extended, choice = self._begin(x)
         return self._leave(self._compute(choice, self._prepare(choice), extended))
+
+    def run_into(self, x: NDArray[Any], out: NDArray[Any]) -> None:
+        """See `Operation`."""
+        extended, choice = self._begin(x)
+        if self._dtype == self.output.dtype:
+            self._prepare(choice)(np.ascontiguousarray(extended), out)
+        else:
+            out[...] = self._leave(self._compute(choice, self._prepare(choice), extended))
 
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """See `Operation`."""
@@ -81,17 +97,17 @@ class Convolution(Operation):
     ) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """See `Operation`."""
         choice = self._choose_for_blocks(frame, block, live=True)
-        length = self._partition(block)
-        if not length:
+        scheme = self._scheme(block)
+        if scheme is None or not scheme.levels:
             return str(choice.problem), choice.chosen, choice.rejected
-        seconds, held = partitioned_cost(choice.problem, length, machine.current())
+        seconds, held = partitioned_cost(choice.problem, scheme, machine.current())
         ratio = (choice.chosen.predicted_seconds or 0.0) / seconds
         chosen = Candidate(
-            algorithm=PartitionedStream.algorithm,
-            parameters=(("partition", str(length)),),
+            algorithm=PARTITIONED,
+            parameters=(("partitions", str(scheme)),),
             predicted_seconds=seconds,
             workspace_bytes=held,
-            relative_error=partitioned_error(choice.problem, length),
+            relative_error=partitioned_error(choice.problem, scheme),
             reason="long taps without added delay",
         )
         loser = dataclasses.replace(
@@ -104,32 +120,40 @@ class Convolution(Operation):
         inner = self._partitioned(frame, block) if total is None else None
         if inner is None:
             inner = self._windowed(frame, block, total)
+        elif self._plain:
+            return inner
         return AdaptedStream(inner, self._enter_block, self._leave)
 
-    def _partition(self, block: int) -> int:
-        """The length of partitions, where that algorithm is wished and pays, else 0."""
-        wished = self._options.algorithm in ("auto", "overlap_save")
-        if not wished or self._options.accuracy == "strict":
-            return 0
-        return partition_length(self._layer, self._dtype, block)
+    def _scheme(self, block: int) -> Scheme | None:
+        """The partitions, where that algorithm is wished and pays."""
+        wish = self._options.algorithm
+        long = wish in ("auto", "overlap_save") and self._options.accuracy != "strict"
+        scheme = scheme_for(self.layer, self._dtype, block, long=long)
+        if scheme is None or (not scheme.levels and wish not in ("auto", "direct")):
+            return None
+        return scheme
 
     def _partitioned(self, frame: tuple[int, ...], block: int) -> LayerStream | None:
         """Long responses in the frequency domain."""
-        length = self._partition(block)
-        if not length:
+        scheme = self._scheme(block)
+        if scheme is None:
             return None
 
         def make() -> PartitionedResponse:
-            taps = self._weight if self._layer.flip else self._weight[..., ::-1]
-            return PartitionedResponse(taps, self._bias, self._layer.groups, length)
+            taps = self._weight if self.layer.flip else self._weight[..., ::-1]
+            bias = self._bias
+            if self._dtype.kind == "c":
+                taps, bias = in_parts(taps, bias)
+            return PartitionedResponse(taps, bias, self.layer.groups, scheme)
 
-        form = ("partitioned", length, self._dtype)
+        form = ("partitioned", scheme, self._dtype)
         response = prepared_weights.get_or_make(self._identity, form, make)
-        return PartitionedStream(response, frame[0], *self._layer.pads[-1])
+        inner = PartitionedStream(response, frame[0], *self.layer.pads[-1], block)
+        return AdaptedStream(inner, apart, together) if self._dtype.kind == "c" else inner
 
     def _windowed(self, frame: tuple[int, ...], block: int, total: int | None) -> LayerStream:
         """An algorithm over history and block, pinned with its parameters for good."""
-        time = self._layer.axes(self._layer.rank)[-1]
+        time = self.layer.axes(self.layer.rank)[-1]
         samples = block if total is None else time.output_length(total) * time.stride
         choice = self._choose_for_blocks(frame, samples, total is None)
         runnable = self._prepare(choice)
@@ -150,16 +174,24 @@ class Convolution(Operation):
             time, across, self._dtype, compute, empty, choice.algorithm.name, grid
         )
 
+    def plain_choice(self, x: NDArray[Any]) -> Choice | None:
+        """How `run` computes, if for such a signal it does nothing else beside."""
+        plain = x.dtype == self._dtype == self.output.dtype and self._zeros == self.layer.pads
+        return self._choose(x.shape, self._zeros, once=self._once) if plain else None
+
+    def _begin(self, x: NDArray[Any]) -> tuple[NDArray[Any], Choice]:
+        """A signal with its padding, and how it will be computed."""
+        layer = self.layer
+        extended = boundary.extend(self._enter(x), layer.pads, layer.boundary, self._zeros)
+        return extended, self._choose(extended.shape, self._zeros, once=self._once)
+
     def _choose_for_blocks(self, frame: tuple[int, ...], samples: int, live: bool) -> Choice:
         """The algorithm for windows over blocks: one that keeps the law, or has a grid."""
-        time = self._layer.axes(self._layer.rank)[-1]
+        time = self.layer.axes(self.layer.rank)[-1]
         most = max(_WHOLE_BLOCK, time.extent)
         length = min(max(1, samples), most) + time.extent - 1
         shape = (*self._extended((*frame, 1))[:-1], length)
-        choice = self._choose(shape, self._at_time(0, 0), cut_invariant=live)
-        if not (live or choice.algorithm.cut_invariant or choice.algorithm.has_grid):
-            choice = self._choose(shape, self._at_time(0, 0), cut_invariant=True)
-        return choice
+        return self._choose(shape, self._at_time(0, 0), cuts="any" if live else "grid")
 
     def _at_time(self, before: int, after: int) -> Pads:
         """The zeros left to the algorithm, with these along time."""
@@ -169,15 +201,20 @@ class Convolution(Operation):
         """The shape of a signal with all of its padding but the zeros left to the algorithm."""
         added = [
             0 if left == pair else sum(pair)
-            for pair, left in zip(self._layer.pads, self._zeros, strict=True)
+            for pair, left in zip(self.layer.pads, self._zeros, strict=True)
         ]
         outer = len(shape) - len(added)
         return (*shape[:outer], *(n + more for n, more in zip(shape[outer:], added, strict=True)))
 
     def _choose(
-        self, shape: tuple[int, ...], zeros: Pads, *, cut_invariant: bool = False
+        self,
+        shape: tuple[int, ...],
+        zeros: Pads,
+        *,
+        cuts: planner.Cuts = "none",
+        once: bool = False,
     ) -> Choice:
-        layer, wish = self._layer, self._options.algorithm
+        layer, wish = self.layer, self._options.algorithm
         problem = Problem.of(
             shape,
             layer.weight.shape,
@@ -194,7 +231,9 @@ class Convolution(Operation):
             problem,
             algorithm=None if wish == "auto" else wish,
             memory_limit=self._options.memory_limit_bytes,
-            cut_invariant=cut_invariant,
+            cuts=cuts,
+            once=once,
+            rigor=self._options.rigor,
         )
 
     def _prepare(self, choice: Choice) -> Runnable:
@@ -207,12 +246,12 @@ class Convolution(Operation):
 
     def _enter_block(self, block: NDArray[Any]) -> NDArray[Any]:
         """A block of a stream as `run` would have it, but for what pads it along time."""
-        pads = (*self._layer.pads[:-1], (0, 0))
-        return boundary.extend(self._enter(block), pads, self._layer.boundary, self._at_time(0, 0))
+        pads = (*self.layer.pads[:-1], (0, 0))
+        return boundary.extend(self._enter(block), pads, self.layer.boundary, self._at_time(0, 0))
 
     def _enter(self, x: NDArray[Any]) -> NDArray[Any]:
         """Bring a signal to the dtype of computing; refuse integers whose sums have no room."""
-        check_room(x, self._gain, self._layer.bias, self._layer.boundary)
+        check_room(x, self._gain, self.layer.bias, self.layer.boundary)
         return converted(x, self._dtype)
 
     def _leave(self, out: NDArray[Any]) -> NDArray[Any]:

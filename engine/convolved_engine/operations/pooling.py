@@ -41,7 +41,7 @@ class Pooling(Operation):
         held = [samples]
         for along in reversed(windows):
             samples = samples // along.samples * along.count
-            steps += samples * along.axis.size
+            steps += samples * len(along.taps)
             held.append(samples)
         constants = machine.current()
         item = self._dtype.itemsize if self._layer.function == "max" else 8
@@ -53,9 +53,9 @@ class Pooling(Operation):
             relative_error=error_bound(self._layer, self.output.dtype),
             reason="the only way",
         )
-        size = "x".join(map(str, self._layer.size))
-        whole = "x".join(map(str, shape[2:]))
-        return f"{self._layer.function} over windows of {size} in {whole}", chosen, ()
+        size = " x ".join(map(str, self._layer.size))
+        whole = " x ".join(f"{length:,}" for length in shape[2:])
+        return f"{self._layer.function} over windows of {size} in {whole} samples", chosen, ()
 
     def plan_stream(
         self, frame: tuple[int, ...], block: int

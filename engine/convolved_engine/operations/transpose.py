@@ -70,7 +70,7 @@ class Transposition(Operation):
     def run(self, x: NDArray[Any]) -> NDArray[Any]:
         """See `Operation`."""
         inputs, outputs = self._whole(x.shape[2:])
-        choices = self._choose(x.shape[0], inputs, outputs)
+        choices = self._choose(x.shape[0], inputs, outputs, live=False)
         return self._leave(self._compute(self._enter(x), inputs, outputs, choices))
 
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
@@ -89,7 +89,7 @@ class Transposition(Operation):
         chunk = 1 if total is None else max(1, min(time.output_length(total), _WHOLE_CHUNK))
         nominal = time.stride * max(1, block) if total is None else max(time.stride, chunk)
         inputs, outputs = self._stretch(frame, nominal)
-        choices = self._choose(frame[0], inputs, outputs, cut_invariant=live)
+        choices = self._choose(frame[0], inputs, outputs, live=live)
         algorithm = next((each.algorithm.name for each in choices if each is not None), _NAME)
         across_in, across_out = inputs[:-1], outputs[:-1]
 
@@ -138,7 +138,7 @@ class Transposition(Operation):
         )
 
     def _choose(
-        self, batch: int, inputs: Ranges, outputs: Ranges, *, cut_invariant: bool = False
+        self, batch: int, inputs: Ranges, outputs: Ranges, *, live: bool
     ) -> list[Choice | None]:
         """One algorithm for all phases, the one that suits the largest; None where none has a
         sample to read.
@@ -154,7 +154,8 @@ class Transposition(Operation):
                 self._problem(part, batch, spans),
                 algorithm=wish,
                 memory_limit=self._options.memory_limit_bytes,
-                cut_invariant=cut_invariant,
+                cuts="any" if live else "none",
+                rigor=self._options.rigor,
             )
             wish = choice.algorithm.name
             choices.append(choice)
@@ -163,7 +164,7 @@ class Transposition(Operation):
     def _plan(
         self, batch: int, inputs: Ranges, outputs: Ranges, *, live: bool
     ) -> tuple[str, Candidate, tuple[Candidate, ...]]:
-        found = self._choose(batch, inputs, outputs, cut_invariant=live)
+        found = self._choose(batch, inputs, outputs, live=live)
         choices = [choice for choice in found if choice is not None]
         entries = math.prod(map(len, outputs)) * batch * self._out_channels
         result = entries * self._dtype.itemsize
@@ -191,7 +192,7 @@ class Transposition(Operation):
             one if one.predicted_seconds is None else of_all(one) for one in first.rejected
         )
         phases = sum(math.prod(part.phases) for part in self._parts)
-        words = f"{counted(phases, 'phase')} of a transposed convolution: {first.problem}"
+        words = f"transposed convolution in {counted(phases, 'phase')}, each {first.problem}"
         return words, of_all(first.chosen), rejected
 
     def _compute(
@@ -199,13 +200,10 @@ class Transposition(Operation):
     ) -> NDArray[Any]:
         """The `outputs` along each axis from the stretch of `inputs` that x holds."""
         spans_of = [self._spans(part, inputs, outputs) for part in self._parts]
-        held = [periods(axis, wanted) for axis, wanted in zip(self._axes, outputs, strict=True)]
-        by_period = [
-            n for q, axis in zip(held, self._axes, strict=True) for n in (len(q), axis.stride)
-        ]
-        out = np.empty((x.shape[0], self._out_channels, *by_period), self._dtype)
+        shape = (x.shape[0], self._out_channels, *map(len, outputs))
+        out = np.empty(shape, self._dtype)
         if not self._covers or None in spans_of:
-            out[...] = 0 if self._bias is None else self._bias.reshape(-1, *(1,) * len(by_period))
+            out[...] = 0 if self._bias is None else self._bias.reshape(-1, *(1,) * len(outputs))
         for number, (part, spans, choice) in enumerate(
             zip(self._parts, spans_of, choices, strict=True)
         ):
@@ -218,13 +216,8 @@ class Transposition(Operation):
             found = np.empty(problem.output_shape, self._dtype)
             within = (slice(None), slice(None), *(span.inside for span in spans))
             runnable(np.ascontiguousarray(x[within]), found)
-            part.place(found, out)
-        lengths = [len(q) * axis.stride for q, axis in zip(held, self._axes, strict=True)]
-        cut: list[slice] = [slice(None), slice(None)]
-        for q, axis, wanted in zip(held, self._axes, outputs, strict=True):
-            first = wanted.start + axis.before - q.start * axis.stride
-            cut.append(slice(first, first + len(wanted)))
-        return np.ascontiguousarray(out.reshape(*out.shape[:2], *lengths)[tuple(cut)])
+            part.place(found, out, outputs)
+        return out
 
     def _enter(self, x: NDArray[Any]) -> NDArray[Any]:
         """Bring a signal to the dtype of computing; refuse integers whose sums have no room."""

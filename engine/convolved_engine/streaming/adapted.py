@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -29,9 +29,18 @@ class AdaptedStream(LayerStream):
         """Flush, leave."""
         return self._leave(self._inner.flush())
 
+    def flush_steps(self) -> Iterator[NDArray[Any]]:
+        """The inner stream's, each leaving."""
+        for piece in self._inner.flush_steps():
+            yield self._leave(piece)
+
     def start_at(self, inputs: int) -> int:
         """The inner stream's."""
         return self._inner.start_at(inputs)
+
+    def skip_to(self, output: int) -> int:
+        """The inner stream's."""
+        return self._inner.skip_to(output)
 
     def retain_for(self, output: int) -> int:
         """The inner stream's."""

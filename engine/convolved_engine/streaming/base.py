@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -30,12 +31,23 @@ class LayerStream(ABC):
     def flush(self) -> NDArray[Any]:
         """End the input; give the outputs that are left."""
 
+    def flush_steps(self) -> Iterator[NDArray[Any]]:
+        """`flush` in pieces, each of which takes but little time."""
+        yield self.flush()
+
     @abstractmethod
     def start_at(self, inputs: int) -> int:
         """Forget everything, stand before input `inputs`, and tell the first output to come.
 
         At 0 that is output 0. Elsewhere it is the first output whose bits the input from there
         on fixes: the padding at the start is not applied again.
+        """
+
+    @abstractmethod
+    def skip_to(self, output: int) -> int:
+        """After start_at: outputs before `output` are not wanted; tell the first to come now.
+
+        That is at most `output`: what is not wanted need not be computed, but may be.
         """
 
     @abstractmethod

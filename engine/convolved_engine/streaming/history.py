@@ -23,7 +23,6 @@ class History:
 
     def __init__(self, frame: tuple[int, ...], dtype: np.dtype[Any], boundary: str | float) -> None:
         self.frame, self.dtype = frame, dtype
-        self.frame, self.dtype = frame, dtype
         self._boundary = boundary
         self.clear(0)
 

@@ -1,83 +1,141 @@
 """Long impulse responses along time with no added delay: partitioned convolution on a grid.
 
-The impulse response is cut into partitions of B taps. The first is convolved directly, so that
-an output needs no block to be complete. Each of the others meets, in the frequency domain, the
-spectrum of the block of input that lies as many blocks back: the sum of these products is the
-tail of the next block and is known when the block before it is complete. Blocks lie on a grid
-counted from input 0, so that bits do not depend on how the input is cut.
+The impulse response is cut into partitions, small ones first and larger ones later. The first
+taps are convolved directly, so that an output needs no block to be complete. Each other partition
+meets, in the frequency domain, the spectrum of the block of input that lies as far back: sums of
+these products are made ready ahead of the outputs that they belong to, the work on large
+partitions a bit at each boundary of the grid. Blocks and boundaries are counted from input 0, so
+that bits do not depend on how the input is cut.
 
-Source: W. Gardner, "Efficient convolution without input-output delay", J. Audio Eng. Soc. 43
-(1995); F. Wefers, "Partitioned convolution algorithms for real-time auralization" (2015).
+`scheme` cuts, `program` says what is done when, `kernels.partitions` does it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from convolved_engine import transforms
-from convolved_engine.machine import Machine
+from convolved_engine.kernels.partition_layout import VECTORS, Layout
+from convolved_engine.machine import Machine, vector_bytes
 from convolved_engine.problem import Problem
-from convolved_engine.registry import algorithm
 from convolved_engine.streaming.base import LayerStream
+from convolved_engine.streaming.program import Program, Rows, factors_of, lanes_for, program_for
+from convolved_engine.streaming.scheme import SHORTEST, Scheme, chosen_scheme
 from convolved_vocabulary import Conv
 
 __all__ = [
+    "PARTITIONED",
     "PartitionedResponse",
     "PartitionedStream",
-    "partition_length",
+    "apart",
+    "in_parts",
     "partitioned_cost",
     "partitioned_error",
+    "scheme_for",
+    "together",
 ]
 
-_SHORTEST, _LONGEST = 64, 512
+PARTITIONED = "partitioned"
+"""What computes long responses."""
+
 _FEWEST_PARTITIONS = 4
+_STAGED = 1024
+_USUAL_BLOCK = 512
+_FLUSHED = 8192
+_SHORT_BASE = 512
+_FEW_PAIRS = 4
 
 
-def partition_length(layer: Conv, dtype: np.dtype[Any], block: int) -> int:
-    """The length of partitions for live blocks of `block` samples; 0 where windows do better.
+def scheme_for(layer: Conv, dtype: np.dtype[Any], block: int, *, long: bool) -> Scheme | None:
+    """How the layer is cut for live blocks of `block` samples; None where windows do better.
 
-    The nearest power of two, from 64 to 512, that cuts the kernel into four or more.
+    Args:
+        layer: the layer.
+        dtype: of computing.
+        block: samples that come at a time.
+        long: whether there may be partitions, or nothing but the direct head.
     """
     plain = layer.rank == 1 and layer.stride == layer.dilation == (1,)
     padded_by_zeros = layer.boundary == ("zeros",) or layer.pads == ((0, 0),)
     taps = layer.kernel[-1]
-    if not (plain and padded_by_zeros and dtype.kind == "f"):
-        return 0
-    if taps < _FEWEST_PARTITIONS * _SHORTEST or not np.isfinite(layer.weight).all():
-        return 0
-    wished = _LONGEST if block == 0 else min(max(block, _SHORTEST), _LONGEST)
-    return 1 << (min(wished, taps // _FEWEST_PARTITIONS).bit_length() - 1)
+    if not (plain and padded_by_zeros and dtype.kind in "fc"):
+        return None
+    if not np.isfinite(layer.weight).all():
+        return None
+    outputs, inputs = layer.weight.shape[:2]
+    outputs //= layer.groups
+    if dtype.kind == "c":
+        inputs, outputs = 2 * inputs, 2 * outputs
+    if taps < _FEWEST_PARTITIONS * SHORTEST:
+        few = inputs * outputs <= _FEW_PAIRS
+        return Scheme(_SHORT_BASE, ()) if few else None
+    return chosen_scheme(taps, inputs, outputs, block) if long else None
 
 
-def partitioned_cost(problem: Problem, length: int, machine: Machine) -> tuple[float, int]:
-    """Predicted seconds of one block of `problem` in partitions of `length`, and bytes held."""
+def in_parts(
+    weight: NDArray[Any], bias: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """A complex response as a real one between real and imaginary parts, side by side.
+
+    Args:
+        weight: (out_channels, in_channels / groups, taps).
+        bias: (out_channels,) or None.
+    """
+    outputs, inputs, taps = weight.shape
+    rows = np.empty((outputs, 2, inputs, 2, taps), weight.real.dtype)
+    rows[:, 0, :, 0], rows[:, 0, :, 1] = weight.real, -weight.imag
+    rows[:, 1, :, 0], rows[:, 1, :, 1] = weight.imag, weight.real
+    sides = None if bias is None else np.stack((bias.real, bias.imag), axis=-1).ravel()
+    return rows.reshape(2 * outputs, 2 * inputs, taps), sides
+
+
+def apart(x: NDArray[Any]) -> NDArray[Any]:
+    """A complex signal (batch, channels, n) as a real one of twice the channels."""
+    batch, channels, samples = x.shape
+    return np.stack((x.real, x.imag), axis=2).reshape(batch, 2 * channels, samples)
+
+
+def together(x: NDArray[Any]) -> NDArray[Any]:
+    """The inverse of `apart`."""
+    found = np.empty((x.shape[0], x.shape[1] // 2, x.shape[2]), np.result_type(x, np.complex64))
+    found.real, found.imag = x[:, 0::2], x[:, 1::2]
+    return found
+
+
+def partitioned_cost(problem: Problem, scheme: Scheme, machine: Machine) -> tuple[float, int]:
+    """Predicted seconds of one block of `problem`, and bytes held."""
     samples = problem.output_size[-1]
     pairs = problem.group_inputs * problem.out_channels
     rows = problem.batch * (problem.in_channels + problem.out_channels)
-    partitions = -(-problem.kernel[-1] // length) - 1
     item = problem.dtype.itemsize
-    head = problem.batch * pairs * samples * length / machine.fma_rate * item / 4
-    transform = 2 * length * math.log2(2 * length) / machine.fft_rate * item / 4
-    products = problem.batch * pairs * partitions * (length + 1) * 4 * item / machine.copy_rate
-    blocks = samples / length
-    seconds = 2 * machine.call_seconds + head + blocks * (rows * transform + products)
-    held = 2 * partitions * (length + 1) * item * (problem.batch * problem.in_channels + pairs)
-    return seconds, held
+    seconds = problem.batch * pairs * samples * scheme.base / machine.fma_rate * item / 4
+    held = 0
+    for level in scheme.levels:
+        points = 2 * samples * math.log2(2 * level.length)
+        seconds += rows * points / machine.fft_rate * item / 4
+        products = problem.batch * pairs * level.partitions * samples
+        seconds += products / machine.product_rate * item / 4
+        spectra = problem.batch * problem.in_channels + pairs
+        held += 2 * level.partitions * level.length * item * spectra
+    return machine.call_seconds + seconds, held
 
 
-def partitioned_error(problem: Problem, length: int) -> float:
+def partitioned_error(problem: Problem, scheme: Scheme) -> float:
     """Bound on max|error| / (sum|w| * max|x|): that of overlap-save, plus a sum over partitions.
 
     Terms round once more for each partition that is added; the head rounds once a tap.
     """
-    unit = float(np.finfo(problem.dtype).eps) / 2
-    partitions = -(-problem.kernel[-1] // length)
-    spectral = 8 * (math.log2(2 * length) + math.sqrt(problem.group_inputs * partitions))
-    return unit * (spectral + length * problem.group_inputs)
+    parts = 2 if problem.is_complex else 1
+    unit = float(np.finfo(problem.dtype).eps) / 2 * parts
+    longest = scheme.levels[-1].length
+    partitions = sum(level.partitions for level in scheme.levels) + len(scheme.levels)
+    spectral = 8 * (math.log2(2 * longest) + math.sqrt(problem.group_inputs * partitions))
+    return unit * (spectral + scheme.base * problem.group_inputs)
 
 
 class PartitionedResponse:
@@ -87,74 +145,70 @@ class PartitionedResponse:
         responses: (out_channels, in_channels / groups, taps), in the order of time.
         bias: (out_channels,) or None.
         groups: of channels.
-        length: B, the taps of a partition.
+        scheme: the partitions.
     """
 
     def __init__(
-        self, responses: NDArray[Any], bias: NDArray[Any] | None, groups: int, length: int
+        self, responses: NDArray[Any], bias: NDArray[Any] | None, groups: int, scheme: Scheme
     ) -> None:
         outs, ins, taps = responses.shape
-        self.groups, self.group_inputs, self.group_outputs = groups, ins, outs // groups
-        self.taps, self.length, self.dtype = taps, length, responses.dtype
-        self.partitions = -(-taps // length) - 1
-        direct = algorithm("direct")
-        head = np.ascontiguousarray(responses[..., :length])
-        problem = self._problem(head.shape, bias is not None)
-        self.head = direct.prepare(problem, head, bias, {})
-        self._rest = responses[..., length:]
-        self.spectra = self._transform()
+        self.taps, self.scheme, self.dtype = taps, scheme, responses.dtype
+        self.rows = Rows(1, groups, ins, outs // groups)
+        self.responses = responses.reshape(groups, outs // groups, ins, taps)
+        self.lanes = lanes_for(vector_bytes(), self.dtype)
+        head = np.ascontiguousarray(responses[..., : scheme.base]).ravel()
+        self.head_taps = min(taps, scheme.base)
+        whole = np.zeros(outs, self.dtype) if bias is None else bias
+        tables, self._factors = factors_of(scheme, self.lanes, self.dtype, head.size + outs)
+        parts = [head, whole, *tables]
+        self._spectra = []
+        at = sum(part.size for part in parts)
+        for spectra in self._transformed():
+            self._spectra.append(at)
+            parts.append(spectra)
+            at += spectra.size
+        self.constants = aligned(at, self.dtype)
+        np.concatenate(parts, out=self.constants)
+        self.bias_at = head.size
+        self.program = cache(self._program)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the prepared partitions."""
-        return self.head.nbytes + self.spectra.nbytes
+        return self.constants.nbytes + self.responses.nbytes
 
-    def shape(self, batch: int) -> transforms.Shape:
-        """The transforms of one block of input and of one of output."""
-        return transforms.Shape(
-            inputs=batch * self.groups * self.group_inputs,
-            outputs=batch * self.groups * self.group_outputs,
-            lengths=(2 * self.length,),
-            dtype=self.dtype,
-            backend=transforms.default_backend(),
+    def _program(self, batch: int, block: int) -> Program:
+        rows = Rows(batch, self.rows.groups, self.rows.group_inputs, self.rows.group_outputs)
+        return program_for(
+            self.scheme,
+            rows,
+            self.lanes,
+            self.dtype,
+            self._factors,
+            self._spectra,
+            self.head_taps,
+            self.bias_at,
+            block or _USUAL_BLOCK,
         )
 
-    def rest(self, wild: NDArray[Any]) -> NDArray[Any]:
-        """Convolve (batch, channels, n) directly with every tap but the head's."""
-        weight = np.ascontiguousarray(self._rest)
-        problem = self._problem(weight.shape, False).with_input(wild.shape)
-        out = np.empty(problem.output_shape, self.dtype)
-        algorithm("direct").prepare(problem, weight, None, {})(wild, out, 1)
-        return out
-
-    def _problem(self, weight_shape: tuple[int, ...], has_bias: bool) -> Problem:
-        shape = (1, self.groups * self.group_inputs, 2 * weight_shape[-1])
-        return Problem.of(
-            shape,
-            weight_shape,
-            dtype=self.dtype,
-            groups=self.groups,
-            flip=True,
-            has_bias=has_bias,
-        )
-
-    def _transform(self) -> NDArray[Any]:
-        """(groups, outputs, inputs, partitions, bins), scaled for the transform back."""
-        length, count = self.length, self.partitions
-        kernels = self.groups * self.group_outputs * self.group_inputs
-        padded = np.zeros((kernels, count * length), self.dtype)
-        padded[:, : self._rest.shape[-1]] = self._rest.reshape(kernels, -1)
-        blocks = padded.reshape(kernels * count, length)
-        one = transforms.Shape(1, 1, (2 * length,), self.dtype, transforms.default_backend())
-        found = np.empty((len(blocks), length + 1), one.spectrum_dtype)
-        with transforms.lease(one) as work:
-            for block, spectrum in zip(blocks, found, strict=True):
-                work.samples[0, :length] = block
-                work.samples[0, length:] = 0
-                work.forward()
-                spectrum[...] = work.spectra[0]
-        found /= 2 * length
-        return found.reshape(self.groups, self.group_outputs, self.group_inputs, count, length + 1)
+    def _transformed(self) -> list[NDArray[Any]]:
+        """Of each level (groups, outputs, chunks, inputs, partitions, parts, bins)."""
+        groups, outputs, inputs = self.responses.shape[:3]
+        width = VECTORS * self.lanes
+        found = []
+        for level in self.scheme.levels:
+            n, count = level.length, level.partitions
+            begin = level.delay * n
+            part = self.responses[..., begin : begin + n * count]
+            padded = np.zeros((groups, outputs, inputs, count * n))
+            padded[..., : part.shape[-1]] = part
+            blocks = padded.reshape(groups, outputs, inputs, count, n)
+            twist = np.exp(0.5j * np.pi * np.arange(n) / n)
+            spectra = np.fft.fft(blocks * twist) / n
+            parts = np.stack((spectra.real, spectra.imag), axis=-2).astype(self.dtype)
+            chunks = parts.reshape(groups, outputs, inputs, count, 2, n // width, width)
+            found.append(np.ascontiguousarray(chunks.transpose(0, 1, 5, 2, 3, 4, 6)).ravel())
+        return found
 
 
 class PartitionedStream(LayerStream):
@@ -165,166 +219,164 @@ class PartitionedStream(LayerStream):
         batch: signals side by side.
         before: zeros before the signal.
         after: zeros after it.
+        block: samples that come at a time; 0 if unknown.
     """
 
-    algorithm = "partitioned"
+    def __init__(
+        self, response: PartitionedResponse, batch: int, before: int, after: int, block: int = 0
+    ) -> None:
+        from convolved_engine.kernels.partitions import advancing
 
-    def __init__(self, response: PartitionedResponse, batch: int, before: int, after: int) -> None:
-        self._response, self._batch = response, batch
+        self.algorithm = PARTITIONED if response.scheme.levels else "direct"
+        self._response = response
         self._after = after
         # Output j is the response's output at time j + lead.
         self._lead: int = response.taps - 1 - before
-        self._shape = response.shape(batch)
-        rows_in = (batch, response.groups, response.group_inputs)
-        rows_out = (batch, response.groups, response.group_outputs)
-        bins = response.length + 1
-        self._ring = np.zeros((*rows_in, response.partitions, bins), self._shape.spectrum_dtype)
-        self._products = np.empty((response.partitions, bins), self._shape.spectrum_dtype)
-        self._blocks = np.zeros((*rows_in, 2 * response.length), response.dtype)
-        self._tail = np.zeros((*rows_out, response.length), response.dtype)
-        self._past = np.zeros(
-            (batch, response.groups * response.group_inputs, response.length - 1), response.dtype
-        )
+        self._levels = [
+            (level.length, level.reach * level.length) for level in response.scheme.levels
+        ]
+        self._advance = advancing(response.lanes)
+        program = response.program(batch, block)
+        self._layout = Layout(*program.plan[: len(Layout._fields)].tolist())
+        rows = response.rows
+        self.dtype = response.dtype
+        self._rows_in = batch * rows.inputs
+        self._rows_out = batch * rows.outputs
+        self._batch = batch
+        self._constants, self._plan = response.constants, program.plan
+        self._state = aligned(program.numbers, response.dtype)
+        self._counters = np.zeros(3, np.int64)
+        self._stage = np.empty((self._rows_in, _STAGED), response.dtype)
         self.start_at(0)
 
     def push(self, block: NDArray[Any]) -> NDArray[Any]:
         """One output for each input, after the lead."""
-        found = self._advance(block)
-        if self._lead < 0 and self.inputs == 0 and block.shape[-1]:
-            found = np.concatenate((self._silence(-self._lead), found), axis=-1)
-        self.inputs += block.shape[-1]
-        return self._given(found)
+        found = self.push_rows(block.reshape(self._rows_in, block.shape[-1]))
+        return found.reshape(self._batch, self._response.rows.outputs, found.shape[-1])
+
+    def push_rows(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """`push` for (batch * channels, n), which gives (batch * out_channels, m)."""
+        samples = rows.shape[1]
+        out = np.empty((self._rows_out, samples), self.dtype)
+        if samples <= _STAGED:
+            x = self._stage
+            x[:, :samples] = rows
+        else:
+            x = np.array(rows, order="C")
+        done = self._advance(
+            x, out, 0, samples, self._state, self._constants, self._plan, self._counters
+        )
+        if done >= 0 or self._wild:
+            self._go_on_wildly(x, out, done)
+        if not self._plain:
+            out = self._wanted(out)
+        self.inputs += samples
+        self.outputs += out.shape[1]
+        return out
 
     def flush(self) -> NDArray[Any]:
         """What zeros after the signal bring out."""
-        if not self.inputs:
-            return self._silence(0)
-        response = self._response
-        shape = (self._batch, response.groups * response.group_inputs, self._after)
-        return self._given(self._advance(np.zeros(shape, response.dtype)))
+        return np.concatenate([*self.flush_steps()], axis=-1)
+
+    def flush_steps(self) -> Iterator[NDArray[Any]]:
+        """The same, some thousand outputs at a time."""
+        missing = self._after if self.inputs else 0
+        while True:
+            count = min(missing, _FLUSHED)
+            yield self.push(np.zeros((self._rows_in, count), self.dtype))
+            missing -= count
+            if not missing:
+                return
 
     def start_at(self, inputs: int) -> int:
-        """Outputs come from the first block on before which every partition is full."""
-        length = self._response.length
-        for state in (self._ring, self._blocks, self._tail, self._past):
-            state[...] = 0
-        self._wild: dict[int, NDArray[Any]] = {}
-        self._time = self.inputs = inputs
-        self.outputs = full = 0
+        """Outputs come from the first on that is computed from whole blocks alone."""
+        self._state[...] = 0
+        self._counters[:] = (inputs, 0, 0)
+        self._wild: list[tuple[NDArray[Any], NDArray[Any]]] = []
+        self.inputs, self.outputs, full = inputs, 0, 0
         if inputs:
-            full = (-(-inputs // length) + self._response.partitions + 1) * length
+            full = inputs + self._response.head_taps - 1
+            for length, back in self._levels:
+                full = max(full, -(-inputs // length) * length + back)
             self.outputs = full - self._lead
         self._hidden = self._lead if not inputs else full - inputs
+        self._plain = self._hidden == 0
+        return self.outputs
+
+    def skip_to(self, output: int) -> int:
+        """That output; what serves those before it alone is not computed."""
+        if output > self.outputs:
+            self._hidden += output - self.outputs
+            self._plain = False
+            self.outputs = output
+            self._counters[2] = output + self._lead
         return self.outputs
 
     def retain_for(self, output: int) -> int:
-        """As many whole blocks back as there are partitions, and one for the overlap."""
-        length = self._response.length
-        block = max(0, output + self._lead) // length
-        first: int = (block - self._response.partitions - 1) * length
+        """The begin of the first block that any level reads for the output."""
+        time = max(0, output + self._lead)
+        first: int = time - self._response.head_taps + 1
+        for length, back in self._levels:
+            first = min(first, time - time % length - back)
         return max(0, first)
 
     @property
     def state_bytes(self) -> int:
         """Spectra of the past, mostly."""
-        return self._ring.nbytes + self._blocks.nbytes + self._tail.nbytes + self._past.nbytes
+        return self._state.nbytes + self._stage.nbytes
 
-    def _silence(self, samples: int) -> NDArray[Any]:
-        """Outputs before the first input: the bias, or zeros."""
-        response = self._response
-        shape = (self._batch, response.groups * response.group_inputs)
-        stretch = np.zeros((*shape, response.length - 1 + samples), response.dtype)
-        return self._convolve_head(stretch, samples)
-
-    def _given(self, found: NDArray[Any]) -> NDArray[Any]:
-        hidden = min(max(0, self._hidden), found.shape[-1])
+    def _wanted(self, found: NDArray[Any]) -> NDArray[Any]:
+        """Without the outputs before the first, or with the bias that comes before it."""
+        samples = found.shape[1]
+        if self._hidden < 0 and samples:
+            begin, outputs = self._response.bias_at, self._response.rows.outputs
+            bias = np.tile(self._constants[begin : begin + outputs], self._batch)
+            silence = np.broadcast_to(bias[:, None], (self._rows_out, -self._hidden))
+            found = np.concatenate((silence, found), axis=1)
+            self._hidden = 0
+        hidden = min(self._hidden, samples) if self._hidden > 0 else 0
         self._hidden -= hidden
-        found = found[..., hidden:]
-        self.outputs += found.shape[-1]
-        return found
+        self._plain = self._hidden == 0
+        return found[:, hidden:]
 
-    def _convolve_head(self, stretch: NDArray[Any], samples: int) -> NDArray[Any]:
-        response = self._response
-        outs = response.groups * response.group_outputs
-        out = np.empty((self._batch, outs, samples), response.dtype)
-        if samples:
-            response.head(np.ascontiguousarray(stretch), out)
-        return out
+    def _go_on_wildly(self, x: NDArray[Any], out: NDArray[Any], done: int) -> None:
+        """Convolve what is left of x, of which something is not finite, or something before."""
+        samples = out.shape[1]
+        while done >= 0:
+            self._set_wild_apart()
+            done = self._advance(
+                x, out, done, samples, self._state, self._constants, self._plan, self._counters
+            )
+        self._let_wild_in(out, int(self._counters[0]) - samples)
 
-    def _advance(self, block: NDArray[Any]) -> NDArray[Any]:
-        """The response's outputs at the times of the block's samples."""
-        samples, length = block.shape[-1], self._response.length
-        stretch = np.concatenate((self._past, block), axis=-1)
-        found = self._convolve_head(stretch, samples)
-        self._past = stretch[..., samples:].copy()
-        by_group = block.reshape(*self._blocks.shape[:3], samples)
-        into = found.reshape(*self._tail.shape[:3], samples)
-        done = 0
-        while done < samples:
-            at = self._time % length
-            count = min(samples - done, length - at)
-            into[..., done : done + count] += self._tail[..., at : at + count]
-            place = slice(length + at, length + at + count)
-            self._blocks[..., place] = by_group[..., done : done + count]
-            self._time += count
-            done += count
-            if self._time % length == 0:
-                self._finish_block()
-        return found
-
-    def _finish_block(self) -> None:
-        """Transform the full block and make the tail of the next."""
-        response, length = self._response, self._response.length
-        number = self._time // length - 1
-        self._set_wild_apart(number)
-        count = response.partitions
-        slot = number % count
-        with transforms.lease(self._shape) as work:
-            work.samples[...] = self._blocks.reshape(work.samples.shape)
-            work.forward()
-            self._ring[..., slot, :] = work.spectra.reshape(*self._ring.shape[:3], -1)
-            self._multiply(work.products.reshape(*self._tail.shape[:3], -1), slot)
-            work.backward()
-            self._tail[...] = work.results.reshape(*self._tail.shape[:3], -1)[..., length:]
-        self._blocks[..., :length] = self._blocks[..., length:]
-        if self._wild:
-            self._let_wild_in(number)
-
-    def _multiply(self, products: NDArray[Any], slot: int) -> None:
-        # Partition p meets the block p back, which lies in slot - p of the ring: first those
-        # down to slot 0, then those from the ring's end.
-        spectra, ring = self._response.spectra, self._ring
-        terms, newer = self._products, slot + 1
-        products[...] = 0
-        for place in np.ndindex(products.shape[:3]):
-            batch, group, out = place
-            for channel in range(ring.shape[2]):
-                kernel, past = spectra[group, out, channel], ring[batch, group, channel]
-                np.multiply(past[slot::-1], kernel[:newer], out=terms[:newer])
-                np.multiply(past[:slot:-1], kernel[newer:], out=terms[newer:])
-                products[place] += terms.sum(axis=0)
-
-    def _set_wild_apart(self, number: int) -> None:
+    def _set_wild_apart(self) -> None:
         """Keep NaN and Inf of the full block out of the transforms."""
-        length = self._response.length
-        block = self._blocks[..., length:]
-        finite = np.isfinite(block)
-        if not finite.all():
-            self._wild[number] = np.where(finite, 0, block)
-            block[~finite] = 0
+        base, layout = self._response.scheme.base, self._layout
+        begin = int(self._counters[0]) - base
+        lines = self._state[layout.past_at :][: self._rows_in * layout.past]
+        place = begin % layout.past_length
+        block = lines.reshape(self._rows_in, -1)[:, place : place + base]
+        wild = ~np.isfinite(block)
+        rows, times = np.nonzero(wild)
+        inputs, outputs = layout.group_inputs, layout.group_outputs
+        outer, channel = rows // inputs, rows % inputs
+        places = np.stack((begin + times, outer * outputs, channel, outer % layout.groups), axis=-1)
+        self._wild.append((places, block[wild]))
+        block[wild] = 0
 
-    def _let_wild_in(self, number: int) -> None:
-        """Add to the tail what NaN and Inf make of it, no more and no less."""
-        response, length = self._response, self._response.length
-        reach = response.partitions + 1
-        self._wild = {at: block for at, block in self._wild.items() if at > number - reach}
-        if not self._wild:
-            return
-        past = np.zeros((*self._blocks.shape[:3], reach * length), response.dtype)
-        for at, block in self._wild.items():
-            first = (at - number - 1 + reach) * length
-            past[..., first : first + length] = block
-        stretch = response.taps - 1
-        past = past.reshape(self._batch, -1, reach * length)[..., -stretch:]
-        found = response.rest(np.ascontiguousarray(past))
-        self._tail += found.reshape(self._tail.shape)
+    def _let_wild_in(self, out: NDArray[Any], begin: int) -> None:
+        """Add to the outputs what NaN and Inf make of them, no more and no less."""
+        from convolved_engine.kernels.partitions import add_products
+
+        response = self._response
+        oldest = begin - response.taps
+        self._wild = [each for each in self._wild if int(each[0][:, 0].max()) > oldest]
+        for places, values in self._wild:
+            add_products(out, begin, places, values, response.responses, response.scheme.base)
+
+
+def aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A flat array of zeros that begins at a line of the cache."""
+    held = np.zeros(count * dtype.itemsize + 64, np.uint8)
+    begin = -held.ctypes.data % 64
+    return held[begin : begin + count * dtype.itemsize].view(dtype)

@@ -47,6 +47,10 @@ class PointwiseStream(LayerStream):
         self.inputs = self.outputs = inputs
         return inputs
 
+    def skip_to(self, output: int) -> int:
+        """No output costs anything that is worth sparing."""
+        return min(self.outputs, output)
+
     def retain_for(self, output: int) -> int:
         """The input of the same index."""
         return output

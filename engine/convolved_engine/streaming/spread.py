@@ -76,6 +76,11 @@ class SpreadStream(LayerStream):
             self.outputs = -(-first // self._chunk) * self._chunk
         return self.outputs
 
+    def skip_to(self, output: int) -> int:
+        """That output, or the first of its block on the grid."""
+        self.outputs = max(self.outputs, output - output % self._chunk)
+        return self.outputs
+
     def retain_for(self, output: int) -> int:
         """The first input that reaches the output's chunk."""
         begin = self._axis.first_input(output - output % self._chunk)
@@ -94,7 +99,7 @@ class SpreadStream(LayerStream):
                 last = min(until, self.outputs - self.outputs % self._chunk + self._chunk)
             found.append(self._outputs(range(self.outputs, last)))
             self.outputs = last
-            self._history.forget_before(self.retain_for(last))
+        self._history.forget_before(self.retain_for(self.outputs))
         if len(found) == 1:
             return found[0]
         return np.concatenate(found, axis=-1) if found else self._empty

@@ -7,7 +7,7 @@ so that again no cutting changes a bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from convolved_engine.streaming.history import History
 from convolved_vocabulary.geometry import Sliding
 
 __all__ = ["WindowedStream"]
+
+_FLUSHED = 4096
 
 Compute = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
@@ -63,7 +65,15 @@ class WindowedStream(LayerStream):
 
     def flush(self) -> NDArray[Any]:
         """The outputs that the padding after the signal completes."""
-        return self._give(max(self.outputs, self._axis.output_length(self.inputs)))
+        return np.concatenate([*self.flush_steps()], axis=-1)
+
+    def flush_steps(self) -> Iterator[NDArray[Any]]:
+        """The same, some thousand outputs at a time, whole blocks of the grid."""
+        until = max(self.outputs, self._axis.output_length(self.inputs))
+        step = -(-_FLUSHED // self._grid) * self._grid
+        yield self._give(min(until, self.outputs - self.outputs % self._grid + step))
+        while self.outputs < until:
+            yield self._give(min(until, self.outputs + step))
 
     def start_at(self, inputs: int) -> int:
         """The first output on the grid whose window begins at `inputs` or later."""
@@ -72,6 +82,11 @@ class WindowedStream(LayerStream):
         if inputs:
             first = -(-(inputs + self._axis.before) // self._axis.stride)
             self.outputs = -(-first // self._grid) * self._grid
+        return self.outputs
+
+    def skip_to(self, output: int) -> int:
+        """That output, or the first of its block on the grid."""
+        self.outputs = max(self.outputs, output - output % self._grid)
         return self.outputs
 
     def retain_for(self, output: int) -> int:
@@ -96,6 +111,7 @@ class WindowedStream(LayerStream):
     def _give(self, until: int) -> NDArray[Any]:
         axis = self._axis
         if until == self.outputs:
+            self._history.forget_before(self.retain_for(until))
             return self._empty
         first = axis.first_input(self.outputs)
         last = axis.last_input(until - 1) + 1

@@ -2,13 +2,15 @@
 
 Small live blocks are read, computed and answered one after another on the event loop. As soon as
 computing goes to a thread, reading goes on beside it, and what has been computed is sent beside
-the next computing; blocks that have come meanwhile are computed together. Buffers are bounded in
-bytes both ways. Deadlines, cancellation and draining are seen between any two steps.
+the next computing; blocks that have come meanwhile are computed together. Filters that are to take
+over are prepared beside all that. Buffers are bounded in bytes both ways. Deadlines, cancellation
+and draining are seen between any two steps.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 
 from convolved.v1 import convolution_pb2 as pb
@@ -17,6 +19,7 @@ from convolved.wire.framing import BlockFrame, PartFrame, parse_request
 from convolved.wire.parts import Assembler
 from convolved.wire.reasons import Draining, OutOfSequence
 from convolved.wire.strict import refuse_unknown
+from convolved_engine.threads import by_oneself
 from convolved_server.calls import Call, draining
 from convolved_server.compute import TINY_SECONDS
 from convolved_server.incoming import Incoming
@@ -25,14 +28,19 @@ from convolved_server.resources import Resources
 from convolved_server.uploads import Received, receive, told
 from convolved_vocabulary import ConvolvedError, Filter
 
-from .opening import Opening, announced_in, no_swaps, read_start
+from .opening import Opening, announced_in, read_start
 from .session import Session
+from .swapping import Swapping
 
 __all__ = ["StreamCall"]
 
 # Blocks that wait are joined up to this size; beyond it joining saves nothing.
 _JOIN_BYTES = 1 << 20
 _SMALL_BYTES = 32 << 10
+# Sending a megabyte from thread to thread costs about as much as computing it in so little time.
+_SMALL_SECONDS = 0.6e-3
+# A client that takes nothing for so long holds up no stream that is to leave.
+_STUCK_SECONDS = 1.0
 
 
 class StreamCall:
@@ -49,8 +57,9 @@ class StreamCall:
         self._incoming = Incoming(
             call, parse_request, resources.desk, resources.limits.idle_timeout
         )
-        self._outgoing = Outgoing(call)
+        self._outgoing = Outgoing(call, resources.limits.idle_timeout)
         self._leaving: ConvolvedError | None = None
+        self._hurrying: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
         """Serve the stream to its end."""
@@ -64,8 +73,9 @@ class StreamCall:
             async with self._incoming, self._outgoing:
                 await self._serve()
         finally:
-            if timer is not None:
-                timer.cancel()
+            for handle in (timer, self._hurrying):
+                if handle is not None:
+                    handle.cancel()
 
     async def _serve(self) -> None:
         shared = self._resources
@@ -87,41 +97,92 @@ class StreamCall:
             stream = await shared.compute.run(opening.open)
             ticket.resize(max(ticket.nbytes, carried + stream.state_bytes))
             self._incoming.limit = self._outgoing.limit = opening.buffer_bytes
-            await self._converse(opening, Session(opening, stream))
+            session = Session(opening, stream)
+            swapping = Swapping(shared, opening, stream, session, ticket, self._find)
+            try:
+                await self._converse(opening, session, swapping)
+            finally:
+                await swapping.close()
 
-    async def _converse(self, opening: Opening, session: Session) -> None:
+    async def _converse(self, opening: Opening, session: Session, swapping: Swapping) -> None:
         """Everything from Started to Finished."""
         await self._outgoing.send(session.started(self._resources.limits.idle_timeout))
         if not opening.live:
             self._incoming.read_ahead()
-        while isinstance(message := await self._take(), BlockFrame):
-            await self._answer(opening, session, message)
+        while True:
+            message = await self._take(session, swapping)
+            if isinstance(message, BlockFrame):
+                await self._answer(opening, session, swapping, message)
+            elif isinstance(message, pb.StreamConvolveRequest) and message.HasField("swap"):
+                swapping.begin(message)
+            else:
+                break
         if not isinstance(message, pb.End):
             with located("message"):
                 came = "the end of the stream" if message is None else f"a {told(message)}"
                 raise OutOfSequence("message", came, "a Block, or an End before the end")
         session.end(message)
-        compute = self._resources.compute
-        tail = await compute.run(session.flush, predicted=session.predict_flush())
+        while swapping.pending:
+            await self._outgoing.send(await swapping.accept())
+        session.flush()
         send = self._outgoing.send if opening.live else self._outgoing.queue
-        for output in session.tail(tail):
+        predicted, complete = session.predict_flush(), False
+        while not complete:
             await self._check()
-            await send(output)
+            outputs, complete = await self._resources.compute.run(session.tail, predicted=predicted)
+            # It was not as short as it seemed.
+            predicted = None
+            for output in outputs:
+                await send(output)
         await send(session.finished())
         await self._outgoing.sent()
 
-    async def _take(self) -> Received | pb.End | None:
-        """The next message, an End taken out of its envelope."""
+    async def _take(self, session: Session, swapping: Swapping) -> Received | pb.End | None:
+        """The next message that is no usual block, an End taken out of its envelope."""
+        incoming = self._incoming
         await self._check()
-        message = await self._incoming.take()
+        while swapping.pending:
+            if swapping.next_job.done():
+                await self._outgoing.send(await swapping.accept())
+            elif await incoming.comes_before(swapping.next_job):
+                break
+            await self._check()
+        raw = None if swapping.pending else await self._answer_usual(session)
+        await self._check()
+        message = await (incoming.take() if raw is None else incoming.read_taken(raw))
         if not isinstance(message, pb.StreamConvolveRequest):
             return message
         if message.HasField("swap"):
-            raise no_swaps()
+            # It may be large; whoever prepares it looks it through.
+            return message
         refuse_unknown(message)
         return message.end if message.HasField("end") else message
 
-    async def _answer(self, opening: Opening, session: Session, block: BlockFrame) -> None:
+    async def _answer_usual(self, session: Session) -> bytes | None:
+        """Answer blocks of the usual kind at once, for as long as nothing else comes.
+
+        Returns:
+            the message that ends that, to be read; None if the next one is to be taken as ever.
+        """
+        incoming, outgoing, compute = self._incoming, self._outgoing, self._resources.compute
+        while self._leaving is None and outgoing.idle:
+            raw = await incoming.take_raw()
+            if raw is None or not compute.lets_run(session.predict_usual(), incoming.arrived):
+                return raw
+            try:
+                answers = session.answer(raw)
+            finally:
+                compute.has_run(time.monotonic())
+            if answers is None:
+                return raw
+            for answer in answers:
+                await outgoing.send(answer)
+            session.note_wait(time.monotonic() - incoming.arrived)
+        return None
+
+    async def _answer(
+        self, opening: Opening, session: Session, swapping: Swapping, block: BlockFrame
+    ) -> None:
         """Compute a block, and those that wait behind it, and send what they fix."""
         arrived = self._incoming.arrived
         blocks = [block]
@@ -135,6 +196,9 @@ class StreamCall:
             blocks.append(following)
             samples += session.accept(following)
             nbytes += len(following.data)
+        while swapping.due(session.accepted):
+            await self._outgoing.send(await swapping.accept())
+        swapping.settle()
         steps = session.steps(samples)
         for step in range(steps):
             await self._check()
@@ -144,15 +208,23 @@ class StreamCall:
             if predicted is None or predicted >= TINY_SECONDS or not opening.live:
                 self._incoming.read_ahead()
                 send = self._outgoing.queue
-            outputs = await self._resources.compute.run(
-                partial(_compute, session, [] if step else blocks, last and not blocks[-1].more),
-                predicted=predicted,
-            )
+            work = partial(_compute, session, [] if step else blocks, last and not blocks[-1].more)
+            if opening.live or not self._is_small(predicted):
+                outputs = await self._resources.compute.run(work, predicted=predicted)
+            else:
+                with by_oneself():
+                    outputs = work()
+                await asyncio.sleep(0)
             for output in outputs:
                 await send(output)
-        if opening.live and opening.sample_rate:
-            waited = asyncio.get_running_loop().time() - arrived
-            session.late += waited > samples / opening.sample_rate
+        session.note_wait(time.monotonic() - arrived, samples)
+        if len(blocks) == 1:
+            session.expect(block, samples)
+
+    def _is_small(self, predicted: float | None) -> bool:
+        """Whether a step of a whole signal is done on the loop, for it keeps nobody waiting."""
+        small = predicted is not None and predicted < _SMALL_SECONDS
+        return small and self._resources.calls.alone
 
     async def _check(self) -> None:
         """Leave, if it is time to, once everything that was computed has gone out."""
@@ -166,6 +238,16 @@ class StreamCall:
             self._leaving = error
         if self._incoming.waiting_since is not None:
             self._call.end(self._leaving)
+        else:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        """End the stream also if its client does not take what would have to go out before."""
+        loop, since = asyncio.get_running_loop(), self._outgoing.writing_since
+        if self._leaving is not None and since is not None and loop.time() - since > _STUCK_SECONDS:
+            self._call.end(self._leaving)
+        else:
+            self._hurrying = loop.call_later(_STUCK_SECONDS / 4, self._hurry)
 
     def _find(self, name: str) -> Filter:
         return self._resources.store.get(self._call.tenant, name).filter

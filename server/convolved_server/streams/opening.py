@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -23,15 +23,20 @@ from convolved.wire.tensors import numpy_dtype
 from convolved_server.limits import Limits
 from convolved_server.requests import FIELDS, Find, check_bulk, in_fields, read_rate, read_source
 from convolved_server.uploads import Received, told
-from convolved_vocabulary import Filter, InvalidArgument, Options, Unsupported
+from convolved_vocabulary import Filter, InvalidArgument, Options
 from convolved_vocabulary.geometry import Sliding
+from convolved_vocabulary.swaps import check_match, kept, reach
+
+from .wishes import MOST_SWAPS, SwapWish, read_swap
 
 __all__ = ["Opening", "announced_in", "read_start"]
 
 _MOST_FRAME_AXES = 3
-_BUFFER_BYTES = 2 << 20
+_BUFFER_BYTES = 1 << 20
 _SMALLEST_BUFFER = 64 << 10
 _BUFFERED_BLOCKS = 16
+# A filter that waits for its turn, besides what it holds of the signal.
+_SWAP_BYTES = 64 << 10
 
 # Where the arguments of the engine stand in a Start.
 _FIELDS = {
@@ -44,6 +49,7 @@ _FIELDS = {
         "dtype": "data_type",
         "total": "total_samples",
         "input_offset": "output_offset",
+        "history": "history_samples",
     }.items()
 }
 
@@ -62,6 +68,8 @@ class Opening:
         options: the wishes.
         input_offset: the first input that will come.
         output_offset: the first output that is wanted.
+        history: past input to keep for filters that are swapped in.
+        swaps: to come or in progress, of a stream that is taken up.
     """
 
     filter: Filter
@@ -73,6 +81,8 @@ class Opening:
     options: Options
     input_offset: int
     output_offset: int
+    history: int = 0
+    swaps: tuple[SwapWish, ...] = ()
 
     @property
     def live(self) -> bool:
@@ -108,6 +118,21 @@ class Opening:
         """Outputs per input."""
         return self.filter.time.rate
 
+    @cached_property
+    def widest_bytes(self) -> Fraction:
+        """Bytes for each input sample where the signal is widest, between layers too."""
+        rate, frame = Fraction(1), self.frame
+        found = [Fraction(self.frame_bytes), self.rate * self.out_frame_bytes]
+        filter = self.filter
+        for layer, signal in zip(filter.layers, filter.output_types(self.dtype), strict=True):
+            *across, time = layer.axes(filter.rank)
+            channels = frame[0] if filter.per_channel else layer.out_channels(frame[0])
+            sizes = zip(across, frame[1:], strict=True)
+            frame = (channels, *(axis.output_length(length) for axis, length in sizes))
+            rate *= time.rate
+            found.append(rate * math.prod(frame) * signal.dtype.itemsize)
+        return max(found)
+
     @property
     def buffer_bytes(self) -> int:
         """What may wait in each direction: some blocks of a live stream, megabytes of a whole."""
@@ -125,9 +150,28 @@ class Opening:
             axis.before + axis.after for axis in self.filter.time.maps if isinstance(axis, Sliding)
         )
         held = 4 * math.ceil(span * per_sample) + 2 * self.buffer_bytes
+        if self.live and not self.needs_whole:
+            held += kept(max(self.history, reach(self.filter))) * self.frame_bytes
+        held += sum(map(self.check_swap, self.swaps))
         if self.needs_whole and self.total is not None:
             held += math.ceil(self.total * per_sample)
         return held
+
+    def check_swap(self, wish: SwapWish) -> int:
+        """Refuse a filter that cannot take over; return the bytes that it will take at most.
+
+        Raises:
+            InvalidArgument: saying in what it differs from the present one.
+        """
+        if not self.live:
+            # The engine says why not.
+            return 0
+        with wish.in_fields():
+            wish.filter.check_streamable()
+            furthest = max(self.history, reach(self.filter))
+            check_match(wish.filter, self.filter, self.frame, furthest)
+            wish.filter.check_sample_rate(self.sample_rate)
+        return _SWAP_BYTES + replace(self, filter=wish.filter, history=0, swaps=()).predicted_bytes
 
     @property
     def needs_whole(self) -> bool:
@@ -152,9 +196,15 @@ class Opening:
                 block=self.block,
                 total=self.total,
                 options=self.options,
+                history=self.history,
             )
             if self.input_offset or self.output_offset:
                 stream.start_at(self.input_offset, self.output_offset)
+        for swap in self.swaps:
+            with swap.in_fields():
+                stream.swap(
+                    swap.filter, at=swap.when.at, fade=swap.when.fade, curve=swap.when.curve
+                )
         return stream
 
 
@@ -165,7 +215,6 @@ def announced_in(
 
     Raises:
         OutOfSequence: if it is something else.
-        Unsupported: if it has swaps.
         TooLarge: if the filter is.
     """
     if not isinstance(message, pb.StreamConvolveRequest) or not message.HasField("start"):
@@ -175,12 +224,18 @@ def announced_in(
         with located("start"):
             raise OutOfSequence("message", came, "a Start first")
     start = message.start
-    if start.swaps:
-        raise no_swaps()
-    check_bulk(start.filter.inline, "start.filter.inline", limits)
+    if len(start.swaps) > MOST_SWAPS:
+        with located("start.swaps"):
+            raise InvalidArgument("swaps", f"{len(start.swaps)} swaps", f"at most {MOST_SWAPS}")
+    sources = {"start.filter": start.filter}
+    sources |= {f"start.swaps[{i}].filter": swap.filter for i, swap in enumerate(start.swaps)}
+    for path, source in sources.items():
+        check_bulk(source.inline, f"{path}.inline", limits)
     refuse_unknown(message)
     announced = announced_shapes(message)
-    limits.check_filter(Assembler(announced).nbytes, len(start.filter.inline.layers))
+    for source in sources.values():
+        nbytes = Assembler(announced_shapes(source)).nbytes
+        limits.check_filter(nbytes, len(source.inline.layers))
     return start, announced
 
 
@@ -198,7 +253,16 @@ def read_start(
     Raises:
         ConvolvedError: for what is wrong with it.
     """
-    filter = read_source(start.filter, "start.filter", find, limits, iter(tensors))
+    announced = iter(tensors)
+    filter = read_source(start.filter, "start.filter", find, limits, announced)
+    swaps = tuple(
+        read_swap(swap, f"start.swaps[{index}]", find, limits, announced)
+        for index, swap in enumerate(start.swaps)
+    )
+    for swap in swaps:
+        if swap.when.at is None:
+            with located(f"{swap.path}.at_output"):
+                raise InvalidArgument("at", "nothing", "the index that a Swapped has told")
     dtype = numpy_dtype(start.data_type, "start.data_type")
     frame = tuple(start.frame_shape[: _MOST_FRAME_AXES + 1])
     if len(frame) != filter.rank or min(frame) < 1:
@@ -234,16 +298,13 @@ def read_start(
         options=decode_options(start.options, "start.options"),
         input_offset=start.input_offset,
         output_offset=start.output_offset,
+        history=start.history_samples,
+        swaps=swaps,
     )
     _check_size(found, limits)
     # Long for filters with much upsampling, so it is found out here, in a thread.
     _ = found.predicted_bytes, filter.delay
     return found
-
-
-def no_swaps() -> Unsupported:
-    """What callers that want to swap filters are told."""
-    return Unsupported("this server does not swap filters in mid-stream; open a new stream")
 
 
 def _check_size(opening: Opening, limits: Limits) -> None:

@@ -23,15 +23,27 @@ from convolved.wire.limits import BLOCK_BYTES
 from convolved.wire.plans import duration
 from convolved.wire.reasons import OutOfSequence
 from convolved.wire.tensors import array_of, checked_bools, data_type
+from convolved_engine.streaming.swaps import Successor
 from convolved_vocabulary import InvalidArgument
+from convolved_vocabulary.swaps import length as length_after
+from convolved_vocabulary.swaps import ready as ready_after
 
 from .opening import Opening
 from .pace import Pace
+from .usual import UsualBlock, output_head, varint
+from .wishes import SwapWish
 
 __all__ = ["Session"]
 
 # Output that is computed at one time, as far as the filter lets it be divided.
 _STEP_BYTES = 4 << 20
+# A stream that is to leave, or whose deadline passes, leaves after so much computing at the most.
+_STEP_SECONDS = 0.1
+# Less is not divided by time: a first push may have been long for what it prepared.
+_LEAST_BYTES = 64 << 10
+_TAIL_SECONDS = 0.02
+# Longer blocks gain nothing by the short way.
+_USUAL_BYTES = 32 << 10
 
 
 class Session:
@@ -53,6 +65,8 @@ class Session:
         self._opening = opening
         self._stream = stream
         self._pace = Pace()
+        # Beside other streams a thread waits for its turn, which says nothing of the work itself.
+        self._clock = time.thread_time if opening.live else time.perf_counter
         self._loaded: NDArray[Any] = np.empty((*opening.frame, 0), opening.dtype)
         self._open_push = False
         self._retain_from = opening.input_offset
@@ -61,8 +75,15 @@ class Session:
         self._frame_bytes = opening.frame_bytes
         self._shape = (*opening.frame, -1)
         self._piece = max(1, BLOCK_BYTES // opening.out_frame_bytes)
-        fixed = opening.rate * opening.out_frame_bytes
-        self._step = max(1, int(_STEP_BYTES / fixed))
+        self._step = self._cut = max(1, int(_STEP_BYTES / opening.widest_bytes))
+        self._least = max(1, int(_LEAST_BYTES / opening.widest_bytes))
+        # Booleans are looked at before they are taken.
+        self._usual_bytes = _USUAL_BYTES if self._live and opening.dtype != np.bool_ else 0
+        self._usual: UsualBlock | None = None
+        self._rate = opening.sample_rate if self._live else None
+        self._length = 0
+        self._tail: Iterator[NDArray[Any]] = iter(())
+        self._held: NDArray[Any] = self._loaded
         self.accepted = opening.input_offset
         self.sent = opening.output_offset
         self.blocks = 0
@@ -132,17 +153,31 @@ class Session:
         return not self._live or self._open_push or not block.more
 
     def steps(self, samples: int) -> int:
-        """In how many steps that many samples are computed."""
-        return max(1, -(-samples // self._step))
+        """In how many steps that many samples are computed: of bounded bytes and time."""
+        self._cut = self._step
+        seconds = self._pace.predict(self._step)
+        if seconds is not None and seconds > _STEP_SECONDS:
+            self._cut = max(self._least, int(self._step * _STEP_SECONDS / seconds))
+        return max(1, -(-samples // self._cut))
 
     def predict(self, samples: int) -> float | None:
         """Seconds that a step should take, None if nothing is known."""
-        return self._pace.predict(min(samples, self._step))
+        return self._pace.predict(min(samples, self._cut))
+
+    def predict_usual(self) -> float | None:
+        """Seconds that `answer` should take, None if no block is expected."""
+        return None if self._usual is None else self._pace.predict(self._usual.samples)
+
+    def note_wait(self, seconds: float, samples: int = 0) -> None:
+        """Take note of how long an answer took, to `samples` or as many as usual."""
+        if self._rate:
+            samples = samples or (self._usual.samples if self._usual else 0)
+            self.late += seconds > samples / self._rate
 
     def predict_flush(self) -> float | None:
         """Seconds that `flush` should take, None if nothing is known."""
         opening = self._opening
-        left = opening.filter.time.output_length(self.accepted) - self.sent
+        left = self._whole_length() - self.sent
         return self._pace.predict(max(0, math.ceil(left / opening.rate)))
 
     def load(self, blocks: Sequence[BlockFrame]) -> None:
@@ -160,13 +195,13 @@ class Session:
         """
         samples = self._loaded
         length = samples.shape[-1]
-        if length > self._step:
-            self._loaded = samples[..., self._step :]
-            samples = samples[..., : self._step]
-            length = self._step
-        begun = time.perf_counter()
+        if length > self._cut:
+            self._loaded = samples[..., self._cut :]
+            samples = samples[..., : self._cut]
+            length = self._cut
+        begun = self._clock()
         found = self._stream.push_arranged(samples)
-        seconds = time.perf_counter() - begun
+        seconds = self._clock() - begun
         self._pace.measured(length, seconds)
         self.seconds += seconds
         given = found.shape[-1]
@@ -176,12 +211,95 @@ class Session:
             return [self._output(found, more=not answered)] if given or answered else []
         return list(self._outputs(found, answered))
 
-    def flush(self) -> NDArray[Any]:
-        """End the input and compute what is left."""
-        begun = time.perf_counter()
-        found = self._stream.flush()
-        self.seconds += time.perf_counter() - begun
-        return found
+    def expect(self, block: BlockFrame, samples: int) -> None:
+        """Expect after a push of one block another one of its length; see `answer`."""
+        nbytes = len(block.data)
+        if 0 < nbytes <= self._usual_bytes and not self._open_push:
+            self._usual = UsualBlock(nbytes, samples, self.accepted)
+
+    def answer(self, raw: bytes) -> list[bytes] | None:
+        """Do at once all that an expected block asks for; None if `raw` is something else.
+
+        Returns:
+            the Outputs, serialized.
+        """
+        usual = self._usual
+        if usual is None or not raw.startswith(usual.head):
+            return None
+        begin = len(usual.head)
+        if len(raw) != begin + usual.nbytes:
+            return None
+        samples = usual.samples
+        # A copy, for within the message the samples are not aligned.
+        block = np.frombuffer(raw[begin:], self._opening.dtype).reshape(self._shape)
+        self.blocks += 1
+        self.accepted += samples
+        begun = self._clock()
+        found = self._stream.push_arranged(block)
+        seconds = self._clock() - begun
+        self._pace.measured(samples, seconds)
+        self.seconds += seconds
+        position = usual.position
+        end = varint(self.accepted)
+        usual.expect(end)
+        given = found.shape[-1]
+        if given > self._piece:
+            return list(self._outputs(found, answered=True))
+        offset = self.sent
+        retain_from = self._stream.retain_from
+        if retain_from > self._retain_from:
+            self._retain_from = retain_from
+        self.sent = offset + given
+        if offset != self.accepted - samples:
+            position = varint(offset) if offset else b""
+        data = found.tobytes()
+        return [output_head(position, end, self._retain_from, len(data)) + data]
+
+    def ready(self, inputs: int) -> int:
+        """The leading outputs that so many inputs fix."""
+        return ready_after(self._stream.filter, self._stream.swaps, inputs)
+
+    def swap(self, wish: SwapWish, successor: Successor) -> bytes:
+        """Let a filter that was prepared take over; return the Swapped, serialized.
+
+        Raises:
+            InvalidArgument: for a position that is too early.
+        """
+        when = wish.when
+        with wish.in_fields():
+            at = self._stream.swap(successor, at=when.at, fade=when.fade, curve=when.curve)
+        message = pb.Swapped(at_output=at, filter=wish.filter.name)
+        return pb.StreamConvolveResponse(swapped=message).SerializeToString()
+
+    def flush(self) -> None:
+        """End the input; `tail` computes what is left."""
+        self._length = self._whole_length()
+        self._tail = self._stream.flush_steps()
+
+    def tail(self) -> tuple[list[bytes], bool]:
+        """Compute for a moment what is left.
+
+        Returns:
+            the Outputs, serialized, and whether they are the last.
+        """
+        begun = now = time.perf_counter()
+        outputs: list[bytes] = []
+        found: NDArray[Any] | None = None
+        while now - begun < _TAIL_SECONDS:
+            found = next(self._tail, None)
+            now = time.perf_counter()
+            if found is None:
+                break
+            if found.shape[-1]:
+                # One is held back, for the last one says that it is that.
+                outputs += self._outputs(self._held, answered=False, settled=False)
+                self._held = found
+        else:
+            self.seconds += now - begun
+            return outputs, False
+        self.seconds += now - begun
+        outputs += self._outputs(self._held, answered=True)
+        return outputs, True
 
     def end(self, end: pb.End) -> None:
         """Check that an End tells the samples that have come.
@@ -202,10 +320,6 @@ class Session:
                     "end.total_samples", self.accepted, f"{total}, the total_samples of Start"
                 )
 
-    def tail(self, found: NDArray[Any]) -> Iterator[bytes]:
-        """The Outputs of what `flush` gave, serialized one by one as they are asked for."""
-        yield from self._outputs(found, answered=True)
-
     def finished(self) -> bytes:
         """The last message.
 
@@ -213,7 +327,7 @@ class Session:
             InvalidArgument: if the first output wanted lies beyond the last one.
         """
         opening = self._opening
-        length = opening.filter.time.output_length(self.accepted)
+        length = self._length
         if opening.output_offset > length:
             with located("start.output_offset"):
                 raise InvalidArgument(
@@ -227,12 +341,18 @@ class Session:
         message = pb.Finished(total_samples=self.sent, statistics=statistics)
         return pb.StreamConvolveResponse(finished=message).SerializeToString()
 
-    def _outputs(self, found: NDArray[Any], answered: bool) -> Iterator[bytes]:
+    def _whole_length(self) -> int:
+        return length_after(self._stream.filter, self._stream.swaps, self.accepted)
+
+    def _outputs(
+        self, found: NDArray[Any], answered: bool, *, settled: bool = True
+    ) -> Iterator[bytes]:
+        """Outputs for what was computed; `settled`: it is all that was."""
         length = found.shape[-1]
         retain_from = max(self._retain_from, self._stream.retain_from)
         for begin in range(0, length, self._piece):
             last = begin + self._piece >= length
-            if last:
+            if last and settled:
                 # Only now does nothing that is still to come need the input before.
                 self._retain_from = retain_from
             piece = found[..., begin : begin + self._piece]

@@ -61,7 +61,7 @@ def test_each_channel_rule_is_what_scipy_computes(
     wet = audio.read(tmp_path / "wet.wav")
     assert wet.subtype == "FLOAT"
     assert wet.sample_rate_hertz == RATE
-    np.testing.assert_allclose(wet.samples, expected, atol=1e-6)
+    np.testing.assert_allclose(wet.samples, expected, atol=4e-6)
     assert ended.report["kernel"]["routing"] == routing
     assert ended.report["result"]["shape"] == list(expected.shape)
 
@@ -94,7 +94,7 @@ def test_mix_and_gain_blend_the_aligned_dry_signal(tmp_path: Path, address: str)
     wet = through(MONO[[0, 0]], H[0], H[1])
     padded = np.pad(MONO, ((0, 0), (0, 499)))
     expected = 10 ** (-6 / 20) * (0.75 * padded + 0.25 * wet)
-    np.testing.assert_allclose(samples_of(tmp_path / "wet.wav"), expected, atol=1e-6)
+    np.testing.assert_allclose(samples_of(tmp_path / "wet.wav"), expected, atol=4e-6)
 
 
 @pytest.mark.parametrize("ending", ["flac", "ogg", "w64", "npy", "wav"])
@@ -108,7 +108,7 @@ def test_every_kind_of_file_goes_in_and_comes_out(
     x, h = samples_of(dry), samples_of(ir)
     expected = through(x, h[0], h[0]) * 10 ** (-12 / 20)
     # A lossy format is near what went in; a lossless one to its last bit or two.
-    tolerance = {"ogg": 0.2, "flac": 2.0**-22}.get(ending, 1e-6)
+    tolerance = {"ogg": 0.2, "flac": 2.0**-22}.get(ending, 4e-6)
     np.testing.assert_allclose(samples_of(tmp_path / f"wet.{ending}"), expected, atol=tolerance)
     assert (report["result"]["sample_rate_hertz"] is None) == (ending == "npy")
 
@@ -122,7 +122,7 @@ def test_a_kernel_at_another_rate_is_resampled_and_this_is_said(
     assert ended.report["kernel"]["resampled_from_hertz"] == 2 * RATE
     at_rate = audio.resample(audio.read(ir), RATE, impulse_response=True).samples
     expected = through(MONO, at_rate[0])
-    np.testing.assert_allclose(samples_of(tmp_path / "wet.wav"), expected, atol=1e-6)
+    np.testing.assert_allclose(samples_of(tmp_path / "wet.wav"), expected, atol=4e-6)
 
 
 def test_an_array_is_taken_to_be_at_the_rate_of_the_signal_and_this_is_said(
@@ -201,7 +201,7 @@ def test_more_than_a_message_is_streamed_through_in_order(tmp_path: Path, addres
     dry, ir = wav(tmp_path / "dry.wav", x, 48_000), wav(tmp_path / "ir.wav", H[:1], 48_000)
     report = apply(address, dry, ir, tmp_path / "wet.wav", "--mix", 0.5, "--json").report
     expected = 0.5 * through(x, H[0], H[0]) + 0.5 * np.pad(x, ((0, 0), (0, 499)))
-    np.testing.assert_allclose(samples_of(tmp_path / "wet.wav"), expected, atol=1e-6)
+    np.testing.assert_allclose(samples_of(tmp_path / "wet.wav"), expected, atol=4e-6)
     assert report["real_time_factor"] == pytest.approx(700_000 / 48_000 / report["seconds"])
 
 
@@ -242,8 +242,22 @@ def test_an_algorithm_and_an_accuracy_can_be_asked_for(tmp_path: Path, address: 
     assert report["plan"]["steps"][0]["chosen"]["algorithm"] == "direct"
 
 
-def test_a_file_can_be_replaced_by_its_own_result(tmp_path: Path, address: str) -> None:
+def test_a_result_may_be_replaced_but_nothing_that_is_read(tmp_path: Path, address: str) -> None:
     dry, ir = wav(tmp_path / "dry.wav", MONO), wav(tmp_path / "ir.wav", H[:1])
-    apply(address, dry, ir, dry, "--mix", 0.5)
-    expected = 0.5 * through(MONO, H[0]) + 0.5 * np.pad(MONO, ((0, 0), (0, 499)))
-    np.testing.assert_allclose(samples_of(dry), expected, atol=1e-6)
+    link = tmp_path / "link.wav"
+    link.symlink_to(dry)
+    before = dry.read_bytes(), ir.read_bytes()
+    for flags, words in (
+        ((dry,), "OUT: got"),
+        ((tmp_path / "." / "dry.wav",), "OUT: got"),
+        ((link,), "OUT: got"),
+        ((ir,), "OUT: got"),
+        ((tmp_path / "wet.wav", "--plot", dry), "--plot: got"),
+        ((tmp_path / "wet.png", "--plot", tmp_path / "wet.png"), "--plot: got"),
+    ):
+        ended = convolved("apply", dry, ir, *flags, "--server", address)
+        assert ended.code == 2
+        assert words in ended.err
+    assert (dry.read_bytes(), ir.read_bytes()) == before
+    for _ in range(2):
+        apply(address, dry, ir, tmp_path / "wet.wav")

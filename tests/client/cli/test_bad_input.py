@@ -82,7 +82,6 @@ def refused(ended: Ended, *words: str, code: int = 2) -> None:
         ("1.wav 1.wav out.npy --normalize", ["--normalize: got it for ", "want an audio file"]),
         ("1.wav 1.wav out.wav --plot p.jpg", ["--plot: got ", "want a path that ends in .png"]),
         ("1.wav 1.wav out.wav --plot no/p.png", ["--plot: got ", "whose folder does not exist"]),
-        ("1.wav 1.wav 1.wav --plot p.png", ["OUT: got the path of IN, with --plot; want another"]),
         ("complex.npy 1.wav out.npy --plot p.png", ["--plot: got complex samples; want real"]),
         ("mono.npy mono.npy out.npy --plot p.png", ["--rate: got none"]),
         ("1.wav 1.wav out.wav --accuracy good", ["--accuracy: got 'good'; want one of 'fast',"]),

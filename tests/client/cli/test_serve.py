@@ -99,10 +99,14 @@ def test_a_token_of_the_environment_is_nothing_that_a_server_warns_of(
 
 def test_an_address_that_is_taken_is_bad_input(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        end = program("serve", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
-    assert end.code == 2
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        end = program("serve", "--listen", address)
+        told = program("serve", "--listen", address, "--json")
+    assert (end.code, told.code) == (2, 2)
     assert end.out == ""
-    assert "listen: got " in end.err
+    last = end.err.splitlines()[-1]
+    assert last.startswith(f"convolved: --listen: got {address}; want ")
+    assert json.loads(told.out)["error"]["argument"] == "--listen"
     assert "Traceback" not in end.err
 
 

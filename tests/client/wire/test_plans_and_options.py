@@ -22,6 +22,7 @@ from convolved_vocabulary import (
     Options,
     Plan,
     ReceptiveField,
+    Separated,
 )
 
 PLAN = Plan(
@@ -41,6 +42,10 @@ PLAN = Plan(
     receptive_field=(ReceptiveField(1023, Fraction(2, 3), -1022),),
     multiply_adds=12_345_678,
     parameter_count=1023,
+    separable=(
+        Separated(0, "depthwise", 12_345_678, 345_678, 1023, 60),
+        Separated(1, "axes", 12_345_678, 5_678, 1023, 64),
+    ),
 )
 
 
@@ -58,8 +63,21 @@ def test_the_whole_is_told_beside_the_steps() -> None:
 
 
 def test_more_multiply_adds_than_the_field_holds_are_cut() -> None:
-    response = encode_plan(replace(PLAN, multiply_adds=1 << 80))
-    assert response.multiply_adds == (1 << 63) - 1
+    vast = Separated(0, "axes", 1 << 81, 1 << 80, 1, 1)
+    response = encode_plan(replace(PLAN, multiply_adds=1 << 80, separable=(vast,)))
+    (separated,) = response.separable
+    for told in (
+        response.multiply_adds,
+        separated.dense_multiply_adds,
+        separated.separable_multiply_adds,
+    ):
+        assert told == (1 << 63) - 1
+
+
+def test_a_form_that_only_a_later_server_knows_is_left_out() -> None:
+    response = encode_plan(PLAN)
+    response.separable[0].form = 9  # type: ignore[assignment]
+    assert decode_plan(response).separable == PLAN.separable[1:]
 
 
 @given(st.integers(1, 1 << 16), st.integers(1, 1 << 16))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convolved_engine import apply_arranged, plan
+from convolved_engine import apply, apply_arranged, plan
 from convolved_engine.activations import activate
 from convolved_vocabulary import (
     Activation,
@@ -144,6 +144,19 @@ def test_padding_never_wins_a_maximum() -> None:
     assert np.array_equal(found, below)
     integers = np.full((1, 1, 4), -100, np.int8)
     assert np.array_equal(apply_arranged(integers, Filter(Pool("max", 3, 1, 1))), integers)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int16"])
+def test_a_window_of_padding_takes_no_longer_than_the_signal_in_it(dtype: str) -> None:
+    reach = 1 << 39
+    x = np.arange(1, 10, dtype=dtype)[None]
+    widest = Pool("max", 2 * reach, stride=reach, padding=reach - 1)
+    assert apply(x, widest).tolist() == [[9]]
+    told = plan(Pool("max", 2 * reach, padding=reach), (1, 100), dtype=dtype)
+    assert told.predicted_seconds < 1
+    if dtype != "int16":
+        average = ("average", 2 * reach, reach, reach - 1)
+        assert apply(x, Pool(*average, count_include_pad=False)).tolist() == [[5]]
 
 
 def test_a_maximum_over_nan_is_nan_and_the_others_are_not() -> None:

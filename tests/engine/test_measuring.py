@@ -1,0 +1,129 @@
+"""With rigor "measure" the plausible ways are timed once, within bounds, and the fastest wins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convolved_engine import apply_arranged, fftw, machine, measuring, planner
+from convolved_engine.planner import plan
+from convolved_engine.problem import Problem
+from convolved_engine.registry import Parameters
+from convolved_engine.timing import Trial
+from convolved_vocabulary import Options, impulse_response
+
+CLOSE = Problem.of((1, 1, 30_000), (1, 1, 120), dtype="float32")
+
+
+@pytest.fixture(autouse=True)
+def anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("CONVOLVED_CACHE", str(tmp_path))
+    monkeypatch.setattr(fftw, "MEASURING_SECONDS", 0.02)
+    monkeypatch.setattr(measuring, "SECONDS", 0.05)
+    measuring._known.clear()
+    planner._plan.cache_clear()
+    yield
+    measuring._known.clear()
+    planner._plan.cache_clear()
+
+
+def times(monkeypatch: pytest.MonkeyPatch, **seconds: float) -> list[str]:
+    """Let trials of an algorithm take so long; returns what is tried, as it is tried."""
+    tried: list[str] = []
+
+    class Told(Trial):
+        def __init__(self, problem: Problem, algorithm: object, parameters: Parameters) -> None:
+            del problem, parameters
+            self.name = str(getattr(algorithm, "name", ""))
+            tried.append(self.name)
+
+        def seconds(self, threads: int | None = None) -> float:
+            del threads
+            return seconds[self.name]
+
+    monkeypatch.setattr(measuring, "Trial", Told)
+    return tried
+
+
+@pytest.mark.parametrize("winner", ["direct", "overlap_save"])
+def test_what_was_faster_is_chosen_whatever_was_predicted(
+    monkeypatch: pytest.MonkeyPatch, winner: str
+) -> None:
+    loser = {"direct": "overlap_save", "overlap_save": "direct"}[winner]
+    times(monkeypatch, **{winner: 0.001, loser: 0.0025})
+    choice = plan(CLOSE, rigor="measure")
+    assert choice.chosen.algorithm == winner
+    assert choice.chosen.predicted_seconds == 0.001
+    assert choice.chosen.reason == "fastest as measured"
+    reasons = {each.algorithm: each.reason for each in choice.rejected}
+    assert reasons[loser] == f"2.5 times the measured time of {winner}"
+    assert "not measured" in reasons["im2col"]
+
+
+def test_a_problem_is_measured_once_also_for_many_that_ask_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = times(monkeypatch, direct=0.001, overlap_save=0.002)
+    with ThreadPoolExecutor(8) as callers:
+        choices = list(callers.map(lambda _: plan(CLOSE, rigor="measure"), range(32)))
+    assert {choice.chosen.algorithm for choice in choices} == {"direct"}
+    assert tried.count("direct") == 1
+    # Its blocks, and the best of them with a plan that FFTW has measured.
+    assert 2 <= tried.count("overlap_save") <= measuring._MOST_WAYS
+
+
+def test_estimates_measure_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert times(monkeypatch) == []
+    plan(CLOSE)
+    plan(CLOSE, rigor="estimate")
+    assert not measuring._known
+
+
+def test_real_trials_keep_to_their_time_and_find_a_way_that_computes() -> None:
+    begun = time.monotonic()
+    choice = plan(CLOSE, rigor="measure")
+    assert time.monotonic() - begun < 10
+    assert choice.cost.measured
+    begun = time.monotonic()
+    assert plan(CLOSE, rigor="measure") is choice
+    assert time.monotonic() - begun < 0.01
+
+
+def test_of_a_vast_problem_a_part_is_tried_and_its_time_scaled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vast = Problem.of((3, 1, 2**36), (1, 1, 4096), dtype="float32")
+    part = measuring._part(vast, 1000.0)
+    assert measuring._bytes(part) <= measuring._MOST_BYTES
+    assert part.size[0] > 4 * 4096
+    times(monkeypatch, direct=9.0, overlap_save=0.01)
+    found = plan(vast, rigor="measure").chosen.predicted_seconds
+    assert found is not None
+    assert found > 100
+
+
+def test_what_no_part_makes_small_enough_is_left_to_the_estimate() -> None:
+    vast = Problem.of((1, 2**20, 2**20), (2**20, 2**20, 7), dtype="float32")
+    assert not plan(vast, rigor="measure").cost.measured
+
+
+def test_a_limit_of_memory_binds_what_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = times(monkeypatch, direct=1.0, overlap_save=0.001)
+    limit = plan(CLOSE, algorithm="direct").chosen.workspace_bytes
+    assert plan(CLOSE, rigor="measure", memory_limit=limit).chosen.algorithm == "direct"
+    assert tried == ["direct"]
+
+
+def test_the_wish_comes_with_the_options_and_the_result_is_right() -> None:
+    taps = np.random.default_rng(0).standard_normal(300).astype(np.float32)
+    signal = np.random.default_rng(1).standard_normal((1, 1, 5000)).astype(np.float32)
+    filter = impulse_response(taps)
+    measured = apply_arranged(signal, filter, Options(rigor="measure"))
+    assert measuring._known
+    np.testing.assert_allclose(measured, apply_arranged(signal, filter), atol=1e-3)
+    assert machine.current().threads >= 1
