@@ -2,8 +2,9 @@
 
 A `Workspace` holds the buffers and plans for one shape of work. FFTW's plans own their buffers
 and only their execution is thread-safe, hence: plans are made under a lock, one thread leases a
-workspace at a time, and workspaces wait in a pool of bounded size for the next lease. Equal
-shapes get equal plans every time, so that equal blocks give equal bits.
+workspace at a time, and workspaces wait in a pool of bounded size for the next lease. Planning may
+take a second, for which nobody waits who finds a workspace in the pool. Equal shapes get equal
+plans every time, so that equal blocks give equal bits.
 """
 
 from __future__ import annotations
@@ -179,20 +180,29 @@ class _Pool:
     def __init__(self, most: int) -> None:
         self.most = most
         self.lock = threading.Lock()
+        # FFTW's planner is not thread-safe.
+        self.planning = threading.Lock()
         self.free: OrderedDict[Shape, list[Workspace]] = OrderedDict()
         self.nbytes = 0
 
     def take(self, shape: Shape) -> Workspace:
+        found = self._waiting(shape)
+        if found is None:
+            with self.planning:
+                # One may have been given back meanwhile.
+                found = self._waiting(shape) or Workspace(shape)
+        return found
+
+    def _waiting(self, shape: Shape) -> Workspace | None:
         with self.lock:
             waiting = self.free.get(shape)
-            if waiting:
-                found = waiting.pop()
-                if not waiting:
-                    del self.free[shape]
-                self.nbytes -= found.nbytes
-                return found
-            # FFTW's planner is not thread-safe.
-            return Workspace(shape)
+            if not waiting:
+                return None
+            found = waiting.pop()
+            if not waiting:
+                del self.free[shape]
+            self.nbytes -= found.nbytes
+            return found
 
     def give_back(self, work: Workspace) -> None:
         with self.lock:
