@@ -24,7 +24,8 @@ class Effort:
 
     Attributes:
         problems: whose regret is measured.
-        rounds: odd ones, and as many even ones.
+        pairs: of rounds, an odd one and an even one, at most.
+        seconds: for the rounds of a problem with so many threads.
         visit: seconds for which an algorithm is run at each of its turns.
         plans: problems that are planned.
         blocks: lengths of blocks whose preparing is timed.
@@ -33,7 +34,8 @@ class Effort:
     """
 
     problems: int
-    rounds: int
+    pairs: int
+    seconds: float
     visit: float
     plans: int
     blocks: int
@@ -41,9 +43,19 @@ class Effort:
     warm_cases: int
 
 
-FULL = Effort(problems=100, rounds=5, visit=0.004, plans=300, blocks=5, servers=5, warm_cases=4)
-QUICK = Effort(problems=4, rounds=2, visit=0.0, plans=10, blocks=2, servers=1, warm_cases=1)
-
+FULL = Effort(
+    problems=100,
+    pairs=9,
+    seconds=0.4,
+    visit=0.004,
+    plans=300,
+    blocks=5,
+    servers=5,
+    warm_cases=4,
+)
+QUICK = Effort(
+    problems=4, pairs=2, seconds=0.0, visit=0.0, plans=10, blocks=2, servers=1, warm_cases=1
+)
 
 _LEAST_MULTIPLY_ADDS = 2e5
 _MOST_MULTIPLY_ADDS = 2e10

@@ -1,14 +1,16 @@
 """Regret: the time of the algorithm that the planner chooses, over that of the best of ours.
 
 The law: the best one is found on the odd rounds and both are scored on the even ones, so that no
-algorithm is called the best for the rounds in which it had luck.
+algorithm is called the best for the rounds in which it had luck. Each problem has its time, and
+there are as many rounds as fit into it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -17,6 +19,7 @@ from benchmarks.results import Bar, Measurement
 from benchmarks.rounds import interleave
 from convolved_engine import machine, planner, registry
 from convolved_engine.problem import Problem
+from convolved_engine.registry import Algorithm, Cost
 from convolved_engine.timing import Trial
 
 from .problems import Effort, drawn
@@ -25,17 +28,23 @@ __all__ = ["MEASURE", "measure"]
 
 MEASURE = "regret"
 
+# A way that is predicted to take so many times the chosen one's time is not run: predictions would
+# have to err by that.
+_IMPLAUSIBLE = 12.0
 # A way that takes so many times the fastest one's time at first is not run again.
-_HOPELESS = 4.0
+_HOPELESS = 2.5
+_FEWEST_PAIRS = 2
 _DRAWS = 2000
 
 
 def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     """Score the planner's choices, with one thread and with as many as there are."""
+    counts = sorted({1, machine.current().threads})
+    scores = [_one(problem, counts, effort) for problem in drawn(effort.problems)]
     measurements: list[Measurement] = []
     bars: list[Bar] = []
-    for threads in sorted({1, machine.current().threads}):
-        found = [_one(problem, threads, effort) for problem in drawn(effort.problems)]
+    for threads in counts:
+        found = [each[threads] for each in scores]
         regrets = [ratio for ratio, _ in found]
         case = f"{len(found)} problems, {threads} thread{'s' * (threads > 1)}"
         chosen = ", ".join(f"{name} {count}" for name, count in _counted(n for _, n in found))
@@ -44,26 +53,61 @@ def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     return measurements, bars
 
 
-def _one(problem: Problem, threads: int, effort: Effort) -> tuple[float, str]:
-    """The regret for a problem, and the name of what was chosen."""
+def _one(problem: Problem, counts: Sequence[int], effort: Effort) -> dict[int, tuple[float, str]]:
+    """By the number of threads: the regret for a problem, and the name of what was chosen."""
+    trials: dict[tuple[str, str], Trial] = {}
+    found: dict[int, tuple[float, str]] = {}
+    for threads in counts:
+        ways = _ways(problem, threads)
+        chosen = next(iter(ways)).name
+        racing = {}
+        for each, cost in ways.items():
+            key = each.name, str(cost.parameters)
+            if key not in trials:
+                trials[key] = Trial(problem, each, cost.parameters)
+            racing[each.name] = partial(_visit, trials[key], threads, effort.visit)
+        first = {name: visit() for name, visit in racing.items()}
+        least = min(first.values())
+        racing = {
+            name: visit
+            for name, visit in racing.items()
+            if name == chosen or first[name] <= _HOPELESS * least
+        }
+        odd, even = _race(racing, effort)
+        found[threads] = even[chosen] / even[min(odd, key=odd.__getitem__)], chosen
+    return found
+
+
+def _ways(problem: Problem, threads: int) -> dict[Algorithm, Cost]:
+    """The plausible algorithms as the planner would run them, the chosen one first."""
     constants = dataclasses.replace(machine.current(), threads=threads)
-    chosen = planner.plan(problem, machine=constants).algorithm.name
-    trials = {}
+    best = planner.plan(problem, machine=constants)
+    ways = {best.algorithm: best.cost}
     for each in registry.algorithms():
-        if each.supports(problem) is None:
-            choice = planner.plan(problem, algorithm=each.name, machine=constants)
-            trials[each.name] = Trial(problem, each, choice.cost.parameters)
-    first = {name: min(trial.seconds(threads) for _ in "12") for name, trial in trials.items()}
-    least = min(first.values())
-    racing = {
-        name: partial(_visit, trial, threads, effort.visit)
-        for name, trial in trials.items()
-        if name == chosen or first[name] <= _HOPELESS * least
-    }
-    times = interleave(racing, 2 * effort.rounds)
-    odd = {name: statistics.median(values[0::2]) for name, values in times.items()}
-    even = {name: statistics.median(values[1::2]) for name, values in times.items()}
-    return even[chosen] / even[min(odd, key=odd.__getitem__)], chosen
+        if each is not best.algorithm and each.supports(problem) is None:
+            cost = planner.plan(problem, algorithm=each.name, machine=constants).cost
+            if cost.seconds <= _IMPLAUSIBLE * best.cost.seconds:
+                ways[each] = cost
+    return ways
+
+
+def _race(
+    racing: Mapping[str, Callable[[], float]], effort: Effort
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The medians of the odd rounds and of the even ones, as many pairs as there is time for."""
+    odd: dict[str, list[float]] = {name: [] for name in racing}
+    even: dict[str, list[float]] = {name: [] for name in racing}
+    end = time.monotonic() + effort.seconds
+    for pair in range(effort.pairs):
+        if pair >= _FEWEST_PAIRS and time.monotonic() >= end:
+            break
+        for name, (one, other) in interleave(racing, 2, seed=pair).items():
+            odd[name].append(one)
+            even[name].append(other)
+    return (
+        {name: statistics.median(times) for name, times in odd.items()},
+        {name: statistics.median(times) for name, times in even.items()},
+    )
 
 
 def _visit(trial: Trial, threads: int, seconds: float) -> float:
