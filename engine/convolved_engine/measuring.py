@@ -2,17 +2,22 @@
 
 Each is tried with made-up data of the problem's shape; of a very large problem a part is tried and
 the time scaled. One problem is measured at a time, so that measurements do not disturb each other,
-and within a bounded time: `SECONDS`, and what FFTW may take for plans. What was found is kept.
+and within bounds of time and memory: `SECONDS`, `MOST_BYTES`, and what FFTW may take for plans.
+What was found is kept, and nobody waits for it who asks for it again.
+
+Who serves many callers bounds them together: inside `bounded`, and in threads that said
+`never`, a problem that may not be measured now is left to the estimate until it is asked for again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from statistics import median
 
 from .machine import Machine
@@ -20,15 +25,17 @@ from .problem import Problem
 from .registry import Algorithm, Cost
 from .timing import Trial
 
-__all__ = ["SECONDS", "timed"]
+__all__ = ["MOST_BYTES", "SECONDS", "Bound", "NotNow", "bounded", "never", "timed"]
 
 SECONDS = 0.5
 """For which the ways of one problem may be run, besides preparing each of them once."""
 
+MOST_BYTES = 256 << 20
+"""What the data and the workspaces of the ways that are tried may take together."""
+
 # Ways that are predicted to take so many times the best one's time are not tried.
 _PLAUSIBLE = 3.0
 _MOST_WAYS = 6
-_MOST_BYTES = 256 << 20
 _LONGEST_RUN = 0.05
 _FEWEST_ROUNDS = 3
 _MOST_ROUNDS = 15
@@ -36,24 +43,93 @@ _KEPT = 1024
 
 Ways = Sequence[tuple[Algorithm, Cost]]
 
+
+class NotNow(Exception):
+    """The problem may not be measured now."""
+
+
+class Bound:
+    """How much may be measured for one caller.
+
+    Args:
+        seconds: after which nothing more is begun.
+        cancelled: asked before each problem; once it returns True nothing more is begun.
+
+    Attributes:
+        refused: whether something was left to the estimate because others were measuring.
+    """
+
+    def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None) -> None:
+        self._end = time.monotonic() + seconds
+        self._cancelled = cancelled
+        self.refused = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether nothing more is to be begun."""
+        cancelled = self._cancelled is not None and self._cancelled()
+        return cancelled or time.monotonic() >= self._end
+
+
+_own = threading.local()
 _lock = threading.Lock()
 _known: OrderedDict[Hashable, Ways] = OrderedDict()
+
+
+@contextlib.contextmanager
+def bounded(seconds: float, cancelled: Callable[[], bool] | None = None) -> Iterator[Bound]:
+    """Let the calling thread measure within these bounds, inside, and wait for no other's.
+
+    Args:
+        seconds: after which no further problem is measured; the last one begun is finished.
+        cancelled: once it returns True no further problem is measured.
+    """
+    before = _bound()
+    _own.bound = Bound(seconds, cancelled)
+    try:
+        yield _own.bound
+    finally:
+        _own.bound = before
+
+
+def never() -> None:
+    """Let the calling thread measure nothing but inside `bounded`, from now on."""
+    _own.bound = Bound(0.0)
+
+
+def _bound() -> Bound | None:
+    return getattr(_own, "bound", None)
 
 
 def timed(problem: Problem, ways: Ways, machine: Machine) -> Ways:
     """The plausible ones of `ways` with their measured times; none where none could be run.
 
     Equal arguments are measured once; who asks meanwhile waits.
+
+    Raises:
+        NotNow: the bounds of the calling thread are reached, or it would have to wait.
     """
     plausible = _plausible(ways)
     key = (problem, machine.threads, tuple((each.name, str(cost)) for each, cost in plausible))
-    with _lock:
+    found = _known.get(key)
+    if found is not None:
+        return found
+    bound = _bound()
+    if bound is not None and bound.reached:
+        raise NotNow
+    if not _lock.acquire(blocking=bound is None):
+        assert bound is not None
+        bound.refused = True
+        raise NotNow
+    try:
         found = _known.get(key)
         if found is None:
             found = _known[key] = _measure(problem, plausible, machine.threads)
             while len(_known) > _KEPT:
                 _known.popitem(last=False)
         return found
+    finally:
+        _lock.release()
 
 
 def _plausible(ways: Ways) -> Ways:
@@ -71,11 +147,18 @@ def _plausible(ways: Ways) -> Ways:
 
 def _measure(problem: Problem, ways: Ways, threads: int) -> Ways:
     part = _part(problem, min(cost.seconds for _, cost in ways))
-    if _bytes(part) > _MOST_BYTES:
+    ways = _held(part, ways)
+    if not ways:
         return ()
     scale = problem.outputs / part.outputs
-    trials = [Trial(part, each, cost.parameters) for each, cost in ways]
-    times: list[list[float]] = [[trial.seconds(threads)] for trial in trials]
+    end = time.monotonic() + SECONDS
+    trials: list[Trial] = []
+    times: list[list[float]] = []
+    for each, cost in ways:
+        if len(trials) > 1 and time.monotonic() >= end:
+            break
+        trials.append(Trial(part, each, cost.parameters, trials[0] if trials else None))
+        times.append([trials[-1].seconds(threads)])
     best = min(found[0] for found in times)
     racing = [number for number, found in enumerate(times) if found[0] <= _PLAUSIBLE * best]
     end = time.monotonic() + SECONDS
@@ -86,14 +169,26 @@ def _measure(problem: Problem, ways: Ways, threads: int) -> Ways:
             times[number].append(trials[number].seconds(threads))
     return tuple(
         (each, dataclasses.replace(cost, seconds=scale * median(found), measured=True))
-        for (each, cost), found in zip(ways, times, strict=True)
+        for (each, cost), found in zip(ways, times, strict=False)
     )
+
+
+def _held(part: Problem, ways: Ways) -> Ways:
+    """As many of the ways, the plausible ones first, as there is memory for at once."""
+    left = MOST_BYTES - _bytes(part)
+    found = []
+    for each, cost in ways:
+        left -= cost.workspace_bytes
+        if left < 0:
+            break
+        found.append((each, cost))
+    return found
 
 
 def _part(problem: Problem, seconds: float) -> Problem:
     """The problem, or as much of it as should run in a few hundredths of a second."""
     batch, size = problem.batch, list(problem.size)
-    too_long = max(seconds / _LONGEST_RUN, 2 * _bytes(problem) / _MOST_BYTES)
+    too_long = max(seconds / _LONGEST_RUN, 2 * _bytes(problem) / MOST_BYTES)
     if too_long <= 1:
         return problem
     fewer = max(1, math.ceil(batch / too_long))

@@ -2,12 +2,13 @@
 
 The time is predicted: equal problems and equal machine constants give equal choices, in every
 process. Where rigor is "measure" the plausible ones are timed instead, once for each problem in a
-process (`convolved_engine.measuring`). What is chosen is kept, and may be asked for by any number
-of threads at once.
+process (`convolved_engine.measuring`); where that may not be now, the prediction has to do until
+then. What is chosen is kept, and may be asked for by any number of threads at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Iterable, Sequence
@@ -83,15 +84,11 @@ def plan(
     if algorithm is not None:
         registry.algorithm(algorithm)
     measure = (rigor or default_rigor()) == "measure"
-    return _plan(
-        problem,
-        algorithm,
-        memory_limit,
-        cuts,
-        once,
-        measure,
-        machine or machines.current(),
-    )
+    found = machine or machines.current()
+    if measure:
+        with contextlib.suppress(measuring.NotNow):
+            return _plan(problem, algorithm, memory_limit, cuts, once, True, found)
+    return _plan(problem, algorithm, memory_limit, cuts, once, False, found)
 
 
 @functools.cache

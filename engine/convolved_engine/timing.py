@@ -21,14 +21,24 @@ class Trial:
         problem: what is computed.
         algorithm: what computes it.
         parameters: with which it runs.
+        beside: another trial of the same problem, to take the data from.
     """
 
-    def __init__(self, problem: Problem, algorithm: Algorithm, parameters: Parameters) -> None:
-        random = np.random.default_rng(0)
-        weight = _noise(random, problem.weight_shape, problem.dtype)
-        self._runnable = algorithm.prepare(problem, weight, None, parameters)
-        self._x = _noise(random, problem.input_shape, problem.dtype)
-        self._out = np.empty(problem.output_shape, problem.dtype)
+    def __init__(
+        self,
+        problem: Problem,
+        algorithm: Algorithm,
+        parameters: Parameters,
+        beside: Trial | None = None,
+    ) -> None:
+        if beside is None:
+            random = np.random.default_rng(0)
+            self._weight = _noise(random, problem.weight_shape, problem.dtype)
+            self._x = _noise(random, problem.input_shape, problem.dtype)
+            self._out = np.empty(problem.output_shape, problem.dtype)
+        else:
+            self._weight, self._x, self._out = beside._weight, beside._x, beside._out
+        self._runnable = algorithm.prepare(problem, self._weight, None, parameters)
         # Compiles what must be, plans transforms, and touches the memory.
         self.seconds()
 
