@@ -8,6 +8,7 @@ rounds anew (the paired bootstrap: Efron and Tibshirani, An Introduction to the 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -21,9 +22,21 @@ _DRAWS = 2000
 
 
 def interleave(
-    contenders: Mapping[_Name, Callable[[], float]], rounds: int, seed: int = 0
+    contenders: Mapping[_Name, Callable[[], float]],
+    rounds: int,
+    seed: int = 0,
+    *,
+    seconds: float = math.inf,
+    least: int = 1,
 ) -> dict[_Name, tuple[float, ...]]:
     """Call every contender once a round; return what each gave, round by round.
+
+    Args:
+        contenders: by name.
+        rounds: at most.
+        seed: of the order.
+        seconds: after which no round begins that would not end by then.
+        least: rounds that are met however long they take.
 
     >>> interleave({"one": lambda: 1.0, "two": lambda: 2.0}, rounds=3)
     {'one': (1.0, 1.0, 1.0), 'two': (2.0, 2.0, 2.0)}
@@ -31,7 +44,11 @@ def interleave(
     random = np.random.default_rng(seed)
     names = list(contenders)
     found: dict[_Name, list[float]] = {name: [] for name in names}
-    for _ in range(rounds):
+    begun = time.monotonic()
+    for number in range(rounds):
+        spent = time.monotonic() - begun
+        if number >= max(1, least) and spent * (number + 1) / number > seconds:
+            break
         for index in random.permutation(len(names)):
             found[names[index]].append(contenders[names[index]]())
     return {name: tuple(values) for name, values in found.items()}

@@ -72,7 +72,9 @@ def _side_by_side(
     visits: dict[Runner, Callable[[], float]] = {
         runner: partial(visit, runner) for runner in runners
     }
-    rounds = interleave(visits, effort.rounds)
+    rounds = interleave(
+        visits, effort.rounds, seconds=effort.case_seconds, least=effort.least_rounds
+    )
     for runner in runners:
         runner.ask("close")
     case = _case(streams)

@@ -43,8 +43,12 @@ class Effort:
     Attributes:
         seconds: lengths of the signals applied, in seconds of sound.
         visit: seconds for which a contender is called at each of its turns.
-        rounds: turns of each contender, for `apply` and `blocks`.
-        tuning: rounds from which a peer's fastest manner is chosen.
+        rounds: turns of each contender, for `apply` and `blocks`, as far as time allows.
+        tuning: rounds from which a peer's fastest manner is chosen, as far as time allows.
+        least_rounds: turns that each contender has in any case.
+        tuning_seconds: after which manners are no more compared.
+        case_seconds: after which no more rounds of one case of `apply` or `blocks` begin.
+        large_seconds: the same for the large signal.
         streams: how many streams are pushed side by side.
         blocks: pushed at each turn, by all streams together.
         large_bytes: of the large signal.
@@ -58,6 +62,10 @@ class Effort:
     visit: float
     rounds: int
     tuning: int
+    least_rounds: int
+    tuning_seconds: float
+    case_seconds: float
+    large_seconds: float
     streams: tuple[int, ...]
     blocks: int
     large_bytes: int
@@ -72,6 +80,10 @@ FULL = Effort(
     visit=0.1,
     rounds=25,
     tuning=7,
+    least_rounds=5,
+    tuning_seconds=10.0,
+    case_seconds=30.0,
+    large_seconds=80.0,
     streams=(1, 8),
     blocks=2000,
     large_bytes=1 << 30,
@@ -87,6 +99,8 @@ QUICK = replace(
     visit=0.0,
     rounds=2,
     tuning=1,
+    least_rounds=2,
+    tuning_seconds=0.0,
     streams=(1, 2),
     blocks=64,
     large_bytes=8 << 20,

@@ -44,7 +44,9 @@ def _measure(field: Field, effort: Effort) -> tuple[list[Measurement], list[Bar]
     visits: dict[_Entry, Callable[[], float]] = {
         entry: partial(visit, entry[0], manner) for entry, manner in manners.items()
     }
-    rounds = interleave(visits, effort.large_rounds)
+    rounds = interleave(
+        visits, effort.large_rounds, seconds=effort.large_seconds, least=min(3, effort.large_rounds)
+    )
     case = f"{effort.large_bytes / _MIB:.0f} MiB"
     note = f"{FIR_TAPS} taps"
     measurements = [

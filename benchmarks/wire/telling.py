@@ -45,7 +45,8 @@ def _applied(result: Result, folder: Path | None) -> list[str]:
     said = (
         f"`apply` of a mono signal at 48 kHz in float32, with an impulse response of "
         f"{result.settings['hall_taps']:,} samples that the server has. Medians of the rounds, the "
-        "best round in brackets; below it the manner in which a peer was fastest."
+        "best round in brackets; below it the manner in which a peer was fastest. "
+        f"{_rounds(found)}"
     )
     parts = ["### Whole calls", said, measurements_table(found, notes=True)]
     if folder is not None and any(each.contender == _REFERENCE for each in found):
@@ -78,7 +79,8 @@ def _pushed(result: Result) -> list[str]:
         return []
     said = (
         f"Blocks of {result.settings['block']} samples through {result.settings['fir_taps']} taps, "
-        "each pushed when the one before has come back. Processor time of the server for a block:"
+        f"each pushed when the one before has come back. {_rounds(cost)} "
+        "Processor time of the server for a block:"
     )
     also = "Time of one push, the median over the pushes of a round:"
     return ["### Live blocks", said, measurements_table(cost), also, measurements_table(wait)]
@@ -90,7 +92,8 @@ def _carried(result: Result) -> list[str]:
         return []
     said = (
         f"One `apply` through {result.settings['fir_taps']} taps; the echo in blocks of 1 MiB, "
-        "also putting what comes into an array as ours does. Bytes of input for each second:"
+        f"also putting what comes into an array as ours does. {_rounds(rate)} "
+        "Bytes of input for each second:"
     )
     also = (
         "What the server's memory grew by meanwhile, at its peak (in brackets the least of the "
@@ -103,6 +106,12 @@ def _carried(result: Result) -> list[str]:
         also,
         measurements_table(growth),
     ]
+
+
+def _rounds(found: tuple[Measurement, ...]) -> str:
+    """How many rounds each case had within its time."""
+    counts = {each.case: len(each.values) for each in found}
+    return "Rounds: " + ", ".join(f"{count} of {case}" for case, count in counts.items()) + "."
 
 
 def _stalled(result: Result) -> list[str]:

@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -215,3 +216,13 @@ def test_rows_that_lose_are_marked() -> None:
     lost = replace(result().bars[0], value=2.0, high=2.5)
     assert "**no**" in report.bars_table([lost])
     assert "**no**" not in report.bars_table(result().bars)
+
+
+def test_rounds_end_by_time_but_not_before_the_least() -> None:
+    def slow() -> float:
+        time.sleep(0.02)
+        return 1.0
+
+    found = interleave({"one": slow}, rounds=100, seconds=0.1, least=2)
+    assert 2 <= len(found["one"]) < 10
+    assert len(interleave({"one": slow}, rounds=100, seconds=0.0, least=3)["one"]) == 3
