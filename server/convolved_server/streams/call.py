@@ -10,6 +10,7 @@ and draining are seen between any two steps.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from functools import partial
 
@@ -19,10 +20,12 @@ from convolved.wire.framing import BlockFrame, PartFrame, parse_request
 from convolved.wire.parts import Assembler
 from convolved.wire.reasons import Draining, OutOfSequence
 from convolved.wire.strict import refuse_unknown
+from convolved_engine import Stream
 from convolved_engine.threads import by_oneself
 from convolved_server.calls import Call, draining
 from convolved_server.compute import TINY_SECONDS
 from convolved_server.incoming import Incoming
+from convolved_server.measuring import Allowance, wanted
 from convolved_server.outgoing import Outgoing
 from convolved_server.resources import Resources
 from convolved_server.uploads import Received, receive, told
@@ -94,7 +97,7 @@ class StreamCall:
                 predicted=0.0 if known else None,
             )
             ticket.resize(carried + opening.predicted_bytes)
-            stream = await shared.compute.run(opening.open)
+            stream = await self._opened(opening)
             ticket.resize(max(ticket.nbytes, carried + stream.state_bytes))
             self._incoming.limit = self._outgoing.limit = opening.buffer_bytes
             session = Session(opening, stream)
@@ -103,6 +106,17 @@ class StreamCall:
                 await self._converse(opening, session, swapping)
             finally:
                 await swapping.close()
+
+    async def _opened(self, opening: Opening) -> Stream:
+        """The engine's stream, which a whole signal may have measured first."""
+        shared, remaining = self._resources, self._call.time_remaining
+        if opening.live or not wanted(opening.options):
+            return await shared.compute.run(opening.open)
+        allowance = Allowance.of(shared.admission, remaining)
+        with shared.admission.admit(allowance.nbytes, allowance.seconds, remaining):
+            stop = threading.Event()
+            work = partial(opening.open, allowance.bounded(stop.is_set))
+            return await shared.compute.run(work, stop=stop)
 
     async def _converse(self, opening: Opening, session: Session, swapping: Swapping) -> None:
         """Everything from Started to Finished."""
@@ -169,10 +183,9 @@ class StreamCall:
             raw = await incoming.take_raw()
             if raw is None or not compute.lets_run(session.predict_usual(), incoming.arrived):
                 return raw
-            try:
-                answers = session.answer(raw)
-            finally:
-                compute.has_run(time.monotonic())
+            before = session.seconds
+            answers = session.answer(raw)
+            compute.has_run(session.seconds - before)
             if answers is None:
                 return raw
             for answer in answers:
