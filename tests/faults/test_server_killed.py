@@ -87,5 +87,6 @@ def test_without_resuming_the_loss_is_told_promptly_and_never_as_an_end(
                 push_on(live)
         with pytest.raises(Unavailable):
             client.apply(SIGNAL, HALL)
-        assert time.monotonic() - begin < 2
+        # With resuming it would be waited for half a minute.
+        assert time.monotonic() - begin < 10
     alone.wait_whole()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ def serving_on(found: subprocess.Popen[str]) -> str:
     line = found.stdout.readline()
     assert line.startswith("serving on "), line
     return line.removeprefix("serving on ").rstrip("\n")
+
+
+def processor_seconds(found: subprocess.Popen[str]) -> float:
+    """The time that a process has computed."""
+    fields = Path(f"/proc/{found.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(found: subprocess.Popen[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import convolved_engine as engine
+from tests.server.harness import PATIENCE
 
 
 class Gate:
@@ -22,10 +23,10 @@ class Gate:
         self.finished = 0
 
     def wait_begun(self) -> None:
-        assert self.begun.acquire(timeout=10)
+        assert self.begun.acquire(timeout=PATIENCE)
 
     def wait_stopped(self) -> None:
-        assert self.stopped.acquire(timeout=10)
+        assert self.stopped.acquire(timeout=PATIENCE)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.filters import encode_filter
 from convolved.wire.tensors import announce_tensor, decode_tensor, encode_tensor
 from convolved_vocabulary import Conv, Filter, InvalidArgument, impulse_response
-from tests.server.harness import Failure, Running, failure, inline, serving
+from tests.server.harness import PATIENCE, Failure, Running, failure, inline, serving
 
 SERVICE = "/convolved.v1.ConvolutionService/"
 SIGNAL = np.arange(20, dtype=np.float32).reshape(1, 20)
@@ -393,7 +393,7 @@ def test_oversized_metadata_is_refused() -> None:
 def test_filters_of_many_parts_are_refused_in_no_time(server: Running) -> None:
     many = pb.Filter(layers=[pb.Layer()] * 1_000_000)
     with capture_logs():
-        found = failure(lambda: server.stub.Convolve(message(many), timeout=5))
+        found = failure(lambda: server.stub.Convolve(message(many), timeout=PATIENCE))
     assert found.reason == "TOO_LARGE"
     assert "1000000 layers" in found.message
 

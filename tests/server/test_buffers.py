@@ -15,6 +15,7 @@ from convolved_server.compute import Pool
 from convolved_server.incoming import Incoming
 from convolved_server.outgoing import Outgoing
 from convolved_vocabulary import InvalidArgument
+from tests.server.harness import PATIENCE
 
 
 class Wire:
@@ -103,7 +104,7 @@ async def test_a_caller_who_waits_at_once_after_asking_to_read_ahead_is_served(
 ) -> None:
     wire = Wire()
     wire.say(7)
-    async with asyncio.timeout(5), incoming(wire, desk) as messages:
+    async with asyncio.timeout(PATIENCE), incoming(wire, desk) as messages:
         messages.limit = limit
         messages.read_ahead()
         assert await offset(messages) == 7
@@ -150,7 +151,7 @@ async def test_who_queues_waits_only_beyond_the_limit() -> None:
     wire.reader_is_there.clear()
     async with Outgoing(Call("Test", wire)) as messages:
         messages.limit = 250
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             await messages.queue(bytes(100))
             await messages.queue(bytes(100))
         third = asyncio.create_task(messages.queue(b"3" * 100))
@@ -206,7 +207,7 @@ async def test_leaving_lets_the_message_being_written_out_and_drops_the_rest() -
 async def test_leaving_does_not_wait_for_ever_for_a_reader_who_stopped() -> None:
     wire: Any = Wire()
     wire.reader_is_there.clear()
-    async with asyncio.timeout(2), Outgoing(Call("Test", wire)) as messages:
+    async with asyncio.timeout(PATIENCE), Outgoing(Call("Test", wire)) as messages:
         messages.limit = 1000
         await messages.queue(b"first")
         await asyncio.sleep(0)

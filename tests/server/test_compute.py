@@ -6,10 +6,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from convolved_server import compute
 from convolved_server.compute import Pool
+from tests.server.harness import PATIENCE
 
 
 @pytest.fixture
@@ -25,10 +28,20 @@ async def test_tiny_work_runs_on_the_loop_and_other_work_in_a_thread(pool: Pool)
     assert await pool.run(threading.get_ident) != threading.get_ident()
 
 
-async def test_tiny_work_that_takes_more_than_its_share_is_sent_to_a_thread(pool: Pool) -> None:
-    await pool.run(lambda: time.sleep(0.02), predicted=1e-6)
+async def test_tiny_work_that_takes_more_than_its_share_is_sent_to_a_thread(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+
+    def pass_time(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(
+        compute, "time", SimpleNamespace(monotonic=lambda: now[0], thread_time=lambda: now[0])
+    )
+    await pool.run(lambda: pass_time(0.02), predicted=1e-6)
     assert await pool.run(threading.get_ident, predicted=1e-6) != threading.get_ident()
-    await asyncio.sleep(0.1)
+    pass_time(0.1)
     assert await pool.run(threading.get_ident, predicted=1e-6) == threading.get_ident()
 
 
@@ -58,15 +71,17 @@ async def test_cancelled_work_that_waits_never_begins(pool: Pool) -> None:
 
 
 async def test_cancelled_work_that_runs_is_told_and_waited_for(pool: Pool) -> None:
-    stop, ended = threading.Event(), threading.Event()
+    begun, stop, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
-        assert stop.wait(5)
+        begun.set()
+        assert stop.wait(PATIENCE)
         time.sleep(0.02)
         ended.set()
 
     task = asyncio.create_task(pool.run(work, stop=stop))
-    await asyncio.sleep(0.02)
+    while not begun.is_set():  # noqa: ASYNC110 - a thread tells it
+        await asyncio.sleep(0.001)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

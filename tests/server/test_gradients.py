@@ -30,7 +30,16 @@ from convolved_vocabulary import (
     impulse_response,
 )
 from tests.engine.operations.drawn import filters, numbers, signals
-from tests.server.harness import Conversation, Running, create, failure, inline, serving, until
+from tests.server.harness import (
+    PATIENCE,
+    Conversation,
+    Running,
+    create,
+    failure,
+    inline,
+    serving,
+    until,
+)
 
 RANDOM = np.random.default_rng(11)
 
@@ -82,7 +91,7 @@ def call(
     server: Running, start: pb.GradientsStart, arrays: list[NDArray[Any]] | None = None
 ) -> list[pb.ComputeGradientsResponse]:
     requests = [pb.ComputeGradientsRequest(start=start), *pieces(arrays or [])]
-    return list(server.stub.ComputeGradients(iter(requests), timeout=20))
+    return list(server.stub.ComputeGradients(iter(requests), timeout=PATIENCE))
 
 
 def assembled(messages: list[pb.ComputeGradientsResponse]) -> Gradients:
@@ -179,7 +188,7 @@ def test_a_client_that_does_not_read_is_not_sent_everything(server: Running) -> 
     start = problem(PLAIN, x, x[:, 2:], announce=True)
     start.filter.CopyFrom(inline(PLAIN))
     with_parts = [pb.ComputeGradientsRequest(start=start), *pieces([x, x[:, 2:]])]
-    waiting = server.stub.ComputeGradients(iter(with_parts), timeout=20)
+    waiting = server.stub.ComputeGradients(iter(with_parts), timeout=PATIENCE)
     assert next(waiting).HasField("gradients")
     held = server.resources.admission.bytes_held
     assert held >= x.nbytes
@@ -364,10 +373,10 @@ def test_a_call_that_is_given_up_stops_computing_and_gives_everything_back(
 
     monkeypatch.setattr(engine, "gradients_arranged", forever)
     waiting = server.stub.ComputeGradients(iter([SAID]))
-    assert begun.wait(10)
+    assert begun.wait(PATIENCE)
     assert server.resources.admission.seconds_held > 0
     waiting.cancel()
-    assert stopped.wait(10)
+    assert stopped.wait(PATIENCE)
     admission = server.resources.admission
     until(lambda: (admission.bytes_held, admission.seconds_held) == (0, 0.0))
 

@@ -12,7 +12,7 @@ from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.filters import encode_filter
 from convolved.wire.tensors import encode_tensor
 from convolved_vocabulary import Conv, Filter
-from tests.server.harness import Running, serving
+from tests.server.harness import PATIENCE, Running, serving
 
 ONE_TAP = np.ones((1, 1, 1), np.float32)
 SOME = np.ones((1, 10), np.float32)
@@ -40,7 +40,7 @@ def test_a_stream_with_padding_beyond_the_memory_is_refused(
     block = pb.Block(data=SOME.tobytes())
     requests = [pb.StreamConvolveRequest(start=start), pb.StreamConvolveRequest(block=block)]
     with pytest.raises(grpc.RpcError) as refused:
-        list(small.stub.StreamConvolve(iter(requests), timeout=20))
+        list(small.stub.StreamConvolve(iter(requests), timeout=PATIENCE))
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert small.resources.admission.bytes_held == 0
 
@@ -49,6 +49,6 @@ def test_a_call_whose_layers_blow_up_in_between_is_refused(small: Running) -> No
     grown, thinned = Conv(ONE_TAP, padding=((10**8, 0),)), Conv(ONE_TAP, stride=10**6)
     request = pb.ConvolveRequest(filter=source(grown, thinned), input=encode_tensor(SOME))
     with pytest.raises(grpc.RpcError) as refused:
-        small.stub.Convolve(request, timeout=20)
+        small.stub.Convolve(request, timeout=PATIENCE)
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert small.resources.admission.bytes_held == 0

@@ -27,16 +27,21 @@ def messages(total: int | None) -> Iterator[pb.StreamConvolveRequest]:
         yield block(number * STRIDE, BLOCK)
 
 
-def stuck(server: Running, total: int | None) -> Any:
-    """A call of which nothing is read, once the server can write no more."""
+def counted(server: Running, total: int | None) -> tuple[Any, list[int]]:
+    """A call, and how many messages it has sent so far."""
     sent = [0]
 
-    def counted() -> Iterator[pb.StreamConvolveRequest]:
+    def said() -> Iterator[pb.StreamConvolveRequest]:
         for message in messages(total):
             sent[0] += 1
             yield message
 
-    call = server.stub.StreamConvolve(counted(), timeout=PATIENCE)
+    return server.stub.StreamConvolve(said(), timeout=PATIENCE), sent
+
+
+def stuck(server: Running, total: int | None) -> Any:
+    """A call of which nothing is read, once the server can write no more."""
+    call, sent = counted(server, total)
     until(lambda: sent[0] > 8)
     before = 0
     while before != sent[0]:
@@ -69,7 +74,7 @@ def test_it_is_ended_by(name: str, total: int | None) -> None:
     settings, reason = ENDS[name]
     with serving(**settings) as server:
         call = stuck(server, total)
-        until(lambda: not server.resources.admission.streams_held, 6)
+        until(lambda: not server.resources.admission.streams_held)
         until(lambda: not server.resources.calls.in_flight, 1)
         assert told(call).reason == reason
 
@@ -78,22 +83,21 @@ def test_it_is_ended_by(name: str, total: int | None) -> None:
 def test_it_does_not_take_the_grace_of_a_server_that_stops(total: int | None) -> None:
     with serving() as server:
         call = stuck(server, total)
-        begun = time.monotonic()
-        assert server.drain(grace=15.0).result(PATIENCE)
-        assert time.monotonic() - begun < 5
+        assert server.drain(grace=10 * PATIENCE).result(PATIENCE)
         # The reason would have come behind what was not read.
         assert told(call).code is grpc.StatusCode.UNAVAILABLE
 
 
 def test_one_that_reads_slowly_is_let_go_on() -> None:
     with serving(idle_timeout_seconds=1.0) as server:
-        call = stuck(server, None)
+        call, sent = counted(server, None)
         heard = 0
         begun = time.monotonic()
         for _ in call:
-            time.sleep(0.05)
+            time.sleep(0.02)
             heard += 1
             if time.monotonic() - begun > 2.5:
                 break
         assert heard > 10
+        assert sent[0] < BLOCKS, "the server was never held up"
         call.cancel()

@@ -15,6 +15,7 @@ import convolved_engine as engine
 from convolved.v1 import convolution_pb2 as pb
 from convolved_vocabulary import Conv, Filter, impulse_response
 from tests.server.harness import (
+    PATIENCE,
     Conversation,
     Running,
     block,
@@ -89,7 +90,7 @@ def test_a_stream_goes_on_while_a_filter_is_prepared(
     prepare = engine.Stream.prepare
 
     def slow(self: engine.Stream, filter: Any) -> Any:
-        gate.wait(20)
+        gate.wait(PATIENCE)
         return prepare(self, filter)
 
     monkeypatch.setattr(engine.Stream, "prepare", slow)
@@ -111,7 +112,7 @@ def test_a_stream_waits_for_a_filter_whose_position_has_come(
     prepare = engine.Stream.prepare
 
     def slow(self: engine.Stream, filter: Any) -> Any:
-        gate.wait(20)
+        gate.wait(PATIENCE)
         return prepare(self, filter)
 
     monkeypatch.setattr(engine.Stream, "prepare", slow)
@@ -127,7 +128,7 @@ def test_a_stream_waits_for_a_filter_whose_position_has_come(
     time.sleep(0.1)
     assert not heard
     gate.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     told, *outputs, _ = heard
     assert told.at_output == 250
     assert outputs[0].offset == 200
@@ -267,14 +268,14 @@ def test_leaving_while_a_filter_is_prepared_leaves_nothing_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gate = threading.Event()
-    monkeypatch.setattr(engine.Stream, "prepare", lambda *_: gate.wait(20))
+    monkeypatch.setattr(engine.Stream, "prepare", lambda *_: gate.wait(PATIENCE))
     with serving() as server:
         talk = opened(server)
         talk.say(swap(SECOND))
         until(lambda: server.resources.compute.working)
-        drained = server.drain(10.0)
+        drained = server.drain(10 * PATIENCE)
         time.sleep(0.05)
         gate.set()
         assert talk.error().reason == "DRAINING"
-        assert drained.result(10)
+        assert drained.result(PATIENCE)
         assert server.resources.admission.bytes_held == 0

@@ -21,7 +21,17 @@ from convolved_server.streams.opening import Opening, read_start
 from convolved_server.streams.pace import Pace
 from convolved_server.streams.session import Session
 from convolved_vocabulary import Conv, ConvTranspose, Filter, impulse_response
-from tests.server.harness import Conversation, Running, block, end, pieces, serving, start, until
+from tests.server.harness import (
+    PATIENCE,
+    Conversation,
+    Running,
+    block,
+    end,
+    pieces,
+    serving,
+    start,
+    until,
+)
 
 X = np.ones((1, 1000), np.float32)
 FILTER = impulse_response(np.ones(601, np.float32))
@@ -61,9 +71,9 @@ def test_cancelling_reaches_a_tail(endless: Running) -> None:
 
 def test_draining_reaches_a_tail(endless: Running) -> None:
     talk = ending(endless)
-    drained = endless.drain(10.0)
+    drained = endless.drain(10 * PATIENCE)
     assert talk.error().reason == "DRAINING"
-    assert drained.result(2)
+    assert drained.result(PATIENCE)
 
 
 def test_a_deadline_reaches_a_tail(endless: Running) -> None:

@@ -58,7 +58,7 @@ def program(*arguments: object, env: dict[str, str] | None = None) -> Ended:
         env=environment(**(env or {})),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
         stdin=subprocess.DEVNULL,
     )

@@ -65,14 +65,16 @@ def test_it_waits_as_long_as_it_is_told(tmp_path: Path) -> None:
     # An address that answers nothing: packets to it are dropped or refused, never served.
     ended = convolved("health", "--server", "192.0.2.1:1", "--timeout", 0.2)
     assert ended.code == 1
-    assert time.monotonic() - begun < 3
+    # gRPC itself would go on for 20 s.
+    assert time.monotonic() - begun < 10
 
 
 def test_machines_get_an_object(address: str) -> None:
+    begun = time.monotonic()
     report = convolved("health", "--server", address, "--json").report
     assert report["server"] == address
     assert report["status"] == "SERVING"
-    assert 0 < report["seconds"] < 3
+    assert 0 < report["seconds"] < time.monotonic() - begun
 
 
 @pytest.mark.parametrize(

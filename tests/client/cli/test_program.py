@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pty
 import re
+import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -24,21 +24,27 @@ DATA = Path(__file__).resolve().parents[3] / "examples" / "data"
 VOICE, HALL = DATA / "voice.flac", DATA / "hall.wav"
 
 
+def processor_seconds() -> float:
+    """The time of all processors that programs have taken that have ended, with their servers."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def test_a_voice_goes_through_a_hall_and_nothing_is_left_behind(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     wet = tmp_path / "wet.wav"
     seconds = []
     for _ in range(2):
-        begun = time.monotonic()
+        begun = processor_seconds()
         ended = program("apply", VOICE, HALL, wet, env={"TMPDIR": str(tmp_path / "t")})
-        seconds.append(time.monotonic() - begun)
+        seconds.append(processor_seconds() - begun)
         assert ended.code == 0, ended.err
     voice, hall = samples_of(VOICE)[0], samples_of(HALL)
     expected = np.stack([fftconvolve(voice.astype(float), h) for h in hall])
     np.testing.assert_allclose(samples_of(wet), expected, atol=1e-6)
     assert soundfile.info(wet).subtype == "FLOAT"
     assert "server    an embedded one, ready after " in ended.err
-    # What a quiet machine does in one and a half, a busy one does in this.
+    # The first may have compiled kernels; a quiet machine takes half of it by the clock.
     assert min(seconds) < 10
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["wet.wav"]
     assert list((tmp_path / "t").iterdir()) == []
@@ -72,7 +78,7 @@ def test_who_stops_it_finds_no_half_a_file(
     while not list(tmp_path.glob(".wet.npy.*")):
         assert process.poll() is None
     process.send_signal(number)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert "Traceback" not in err
     if number == signal.SIGINT:
@@ -156,7 +162,7 @@ def test_a_reader_that_leaves_early_is_no_reason_to_complain(address: str, unbuf
     assert process.stdout is not None
     process.stdout.close()
     process.stdout = None
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err == b""
 

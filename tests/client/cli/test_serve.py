@@ -51,7 +51,7 @@ def line_of(process: subprocess.Popen[str]) -> str:
 
 def ended(process: subprocess.Popen[str], number: int) -> Ended:
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return Ended(process.returncode, out, err)
 
 

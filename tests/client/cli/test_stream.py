@@ -8,7 +8,6 @@ import select
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -276,7 +275,7 @@ def test_who_stops_it_gets_whole_blocks_and_no_traceback(
         process.stdin.write(block + block[:100])
         assert process.stdout.read(len(block)) == block
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
         assert process.returncode == code
     assert out == b""
     assert b"Traceback" not in err
@@ -298,7 +297,7 @@ def test_a_reader_that_leaves_ends_it_without_a_word(address: str, click: Path) 
         os.close(stdout)
         assert os.read(reader, 8) == bytes(8)
         os.close(reader)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert err == b""
 
@@ -337,14 +336,13 @@ def test_neither_a_keyboard_nor_a_screen_has_samples(click: Path, end: int) -> N
     ],
 )
 def test_what_is_wrong_is_told_before_a_server_starts(
-    kernel: Path, given: list[str], words: str
+    kernel: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], words: str
 ) -> None:
-    begun = time.monotonic()
+    monkeypatch.setattr("subprocess.Popen", None)
     ended = convolved("stream", kernel, "--rate", RATE, *given)
     assert ended.code == 2
     assert ended.out == ""
     assert ended.err.startswith(f"convolved: {words}")
-    assert time.monotonic() - begun < 1.0
 
 
 def test_the_rate_has_to_be_said(kernel: Path) -> None:
