@@ -128,9 +128,10 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
     ) -> NDArray[Any]:
         """Apply a filter to a signal of any length."""
-        steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
+        steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm, rigor)
         return await self._transport.run(steps)
 
     @as_documented(Client.gradients)
@@ -143,9 +144,12 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
     ) -> Gradients:
         """Say how a loss changes with the input and with every parameter of a filter."""
-        steps = self._session.gradients(x, filter, grad_out, sample_rate_hertz, accuracy, algorithm)
+        steps = self._session.gradients(
+            x, filter, grad_out, sample_rate_hertz, accuracy, algorithm, rigor
+        )
         return await self._transport.run(steps)
 
     @as_documented(Client.stream)
@@ -160,11 +164,21 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
         history: int = 0,
     ) -> AsyncStream:
         """Open a stream: push blocks of a signal, get back what they fix."""
         steps = self._session.stream(
-            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm, history
+            filter,
+            channels,
+            size,
+            dtype,
+            block,
+            sample_rate_hertz,
+            accuracy,
+            algorithm,
+            rigor,
+            history,
         )
         live, pipe = await self._transport.run(steps)
         return AsyncStream(
@@ -185,9 +199,10 @@ class AsyncClient(Functions[Awaitable[NDArray[Any]]]):
         block: int | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
     ) -> Plan:
         """Say how the server would apply a filter to a signal of `shape`, and why so."""
-        steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm)
+        steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm, rigor)
         return await self._transport.run(steps)
 
     @as_documented(Client.register)

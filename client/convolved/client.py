@@ -116,6 +116,7 @@ class Client(Functions[NDArray[Any]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
     ) -> NDArray[Any]:
         """Apply a filter to a signal of any length.
 
@@ -132,6 +133,7 @@ class Client(Functions[NDArray[Any]]):
             sample_rate_hertz: of the signal, if the filter's rate shall be checked.
             accuracy: "fast" or "strict"; see `Options`.
             algorithm: the name of an algorithm, or "auto".
+            rigor: "estimate", "measure", or None for the setting; see `Options`.
 
         Returns:
             an array laid out as `x`; its dtype follows from x and the filter.
@@ -145,7 +147,7 @@ class Client(Functions[NDArray[Any]]):
         >>> client.apply([1.0, 0.0, 0.0], [1.0, 0.5])
         array([1. , 0.5, 0. , 0. ])
         """
-        steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm)
+        steps = self._session.apply(x, filter, sample_rate_hertz, accuracy, algorithm, rigor)
         return self._transport.run(steps)
 
     def gradients(
@@ -157,6 +159,7 @@ class Client(Functions[NDArray[Any]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
     ) -> Gradients:
         """Say how a loss changes with the input and with every parameter of a filter.
 
@@ -174,6 +177,7 @@ class Client(Functions[NDArray[Any]]):
             sample_rate_hertz: of the signal, if the filter's rate shall be checked.
             accuracy: "fast" or "strict"; see `Options`.
             algorithm: the name of an algorithm, or "auto".
+            rigor: "estimate", "measure", or None for the setting; see `Options`.
 
         Returns:
             `input`, laid out as `x`, and `layers`: for each layer one mapping of names to arrays.
@@ -188,7 +192,9 @@ class Client(Functions[NDArray[Any]]):
         >>> found.input, found.layers[0]["weight"]
         (array([8., 8., 8.]), array([[[7., 7.]]]))
         """
-        steps = self._session.gradients(x, filter, grad_out, sample_rate_hertz, accuracy, algorithm)
+        steps = self._session.gradients(
+            x, filter, grad_out, sample_rate_hertz, accuracy, algorithm, rigor
+        )
         return self._transport.run(steps)
 
     def stream(
@@ -202,6 +208,7 @@ class Client(Functions[NDArray[Any]]):
         sample_rate_hertz: float | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
         history: int = 0,
     ) -> Stream:
         """Open a stream: push blocks of a signal, get back what they fix.
@@ -216,6 +223,7 @@ class Client(Functions[NDArray[Any]]):
             sample_rate_hertz: of the signal, if the filter's rate shall be checked.
             accuracy: "fast" or "strict"; see `Options`.
             algorithm: the name of an algorithm, or "auto".
+            rigor: "estimate", "measure", or None for the setting; see `Options`.
             history: past input samples to keep for filters that are swapped in later; as far as
                 this filter reaches is kept anyway.
 
@@ -233,7 +241,16 @@ class Client(Functions[NDArray[Any]]):
         (array([1. , 1.5]), array([[0.5]]))
         """
         steps = self._session.stream(
-            filter, channels, size, dtype, block, sample_rate_hertz, accuracy, algorithm, history
+            filter,
+            channels,
+            size,
+            dtype,
+            block,
+            sample_rate_hertz,
+            accuracy,
+            algorithm,
+            rigor,
+            history,
         )
         live, pipe = self._transport.run(steps)
         return Stream(
@@ -253,6 +270,7 @@ class Client(Functions[NDArray[Any]]):
         block: int | None = None,
         accuracy: str = "fast",
         algorithm: str = "auto",
+        rigor: str | None = None,
     ) -> Plan:
         """Say how the server would apply a filter to a signal of `shape`, and why so.
 
@@ -267,6 +285,7 @@ class Client(Functions[NDArray[Any]]):
             block: plan a live stream with blocks of this many samples instead.
             accuracy: "fast" or "strict"; see `Options`.
             algorithm: the name of an algorithm, or "auto".
+            rigor: "estimate", "measure", or None for the setting; see `Options`.
 
         Returns:
             a plan, which prints itself.
@@ -279,7 +298,7 @@ class Client(Functions[NDArray[Any]]):
         >>> client.plan([1.0, 0.5], (2, 1000)).output_shape
         (1, 2, 1001)
         """
-        steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm)
+        steps = self._session.plan(filter, shape, dtype, block, accuracy, algorithm, rigor)
         return self._transport.run(steps)
 
     def register(

@@ -97,6 +97,7 @@ def apply(
     sample_rate_hertz: float | None = None,
     accuracy: str = "fast",
     algorithm: str = "auto",
+    rigor: str | None = None,
 ) -> NDArray[Any]:
     """Apply a filter to a signal.
 
@@ -107,6 +108,7 @@ def apply(
         sample_rate_hertz: of the signal, if the filter's rate shall be checked.
         accuracy: "fast" or "strict"; see `Options`.
         algorithm: the name of an algorithm, or "auto".
+        rigor: "estimate", "measure", or None for the setting; see `Options`.
 
     Returns:
         an array laid out as `x`; its dtype follows from x and the filter.
@@ -120,7 +122,9 @@ def apply(
     """
     found = as_filter(filter)
     signal, layout = arrange(x, found, sample_rate_hertz)
-    output = apply_arranged(signal, found, Options(accuracy=accuracy, algorithm=algorithm))
+    output = apply_arranged(
+        signal, found, Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
+    )
     return layout.result(output)
 
 
@@ -132,6 +136,7 @@ def plan(
     block: int | None = None,
     accuracy: str = "fast",
     algorithm: str = "auto",
+    rigor: str | None = None,
 ) -> Plan:
     """Say how a filter would be applied to a signal of `shape`, and why so.
 
@@ -142,6 +147,7 @@ def plan(
         block: plan a live stream with blocks of this many samples instead.
         accuracy: "fast" or "strict"; see `Options`.
         algorithm: the name of an algorithm, or "auto".
+        rigor: "estimate", "measure", or None for the setting; see `Options`.
 
     Returns:
         a plan, which prints itself.
@@ -156,7 +162,7 @@ def plan(
     """
     found = as_filter(filter)
     layout = layout_of(shape, found, "shape")
-    options = Options(accuracy=accuracy, algorithm=algorithm)
+    options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
     if block is not None:
         block = integer("block", block, 1)
         found.check_streamable()

@@ -5,8 +5,8 @@ the time scaled. One problem is measured at a time, so that measurements do not 
 and within bounds of time and memory: `SECONDS`, `MOST_BYTES`, and what FFTW may take for plans.
 What was found is kept, and nobody waits for it who asks for it again.
 
-Who serves many callers bounds them together: inside `bounded`, and in threads that said
-`never`, a problem that may not be measured now is left to the estimate until it is asked for again.
+Who serves many callers bounds each: inside `bounded`, a problem that may not be measured now is
+left to the estimate until it is asked for again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .problem import Problem
 from .registry import Algorithm, Cost
 from .timing import Trial
 
-__all__ = ["MOST_BYTES", "SECONDS", "Bound", "NotNow", "bounded", "never", "timed"]
+__all__ = ["MOST_BYTES", "SECONDS", "Bound", "NotNow", "bounded", "timed"]
 
 SECONDS = 0.5
 """For which the ways of one problem may be run, besides preparing each of them once."""
@@ -53,16 +53,21 @@ class Bound:
 
     Args:
         seconds: after which nothing more is begun.
+        nbytes: what the ways that are tried may take together.
         cancelled: asked before each problem; once it returns True nothing more is begun.
 
     Attributes:
-        refused: whether something was left to the estimate because others were measuring.
+        nbytes: as given.
+        complete: whether nothing was left to the estimate for the bounds' sake.
     """
 
-    def __init__(self, seconds: float, cancelled: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self, seconds: float, nbytes: int, cancelled: Callable[[], bool] | None = None
+    ) -> None:
         self._end = time.monotonic() + seconds
         self._cancelled = cancelled
-        self.refused = False
+        self.nbytes = nbytes
+        self.complete = True
 
     @property
     def reached(self) -> bool:
@@ -77,24 +82,23 @@ _known: OrderedDict[Hashable, Ways] = OrderedDict()
 
 
 @contextlib.contextmanager
-def bounded(seconds: float, cancelled: Callable[[], bool] | None = None) -> Iterator[Bound]:
+def bounded(
+    seconds: float, nbytes: int = MOST_BYTES, cancelled: Callable[[], bool] | None = None
+) -> Iterator[Bound]:
     """Let the calling thread measure within these bounds, inside, and wait for no other's.
 
     Args:
-        seconds: after which no further problem is measured; the last one begun is finished.
+        seconds: after which no further problem is measured; the last one begun is finished. With 0
+            nothing is measured.
+        nbytes: what data and workspaces may take at a time.
         cancelled: once it returns True no further problem is measured.
     """
     before = _bound()
-    _own.bound = Bound(seconds, cancelled)
+    _own.bound = Bound(seconds, nbytes, cancelled)
     try:
         yield _own.bound
     finally:
         _own.bound = before
-
-
-def never() -> None:
-    """Let the calling thread measure nothing but inside `bounded`, from now on."""
-    _own.bound = Bound(0.0)
 
 
 def _bound() -> Bound | None:
@@ -115,16 +119,16 @@ def timed(problem: Problem, ways: Ways, machine: Machine) -> Ways:
     if found is not None:
         return found
     bound = _bound()
-    if bound is not None and bound.reached:
+    if bound is not None and (bound.reached or not _lock.acquire(blocking=False)):
+        bound.complete = False
         raise NotNow
-    if not _lock.acquire(blocking=bound is None):
-        assert bound is not None
-        bound.refused = True
-        raise NotNow
+    if bound is None:
+        _lock.acquire()
     try:
         found = _known.get(key)
         if found is None:
-            found = _known[key] = _measure(problem, plausible, machine.threads)
+            most = MOST_BYTES if bound is None else min(MOST_BYTES, bound.nbytes)
+            found = _known[key] = _measure(problem, plausible, machine.threads, most)
             while len(_known) > _KEPT:
                 _known.popitem(last=False)
         return found
@@ -145,9 +149,9 @@ def _plausible(ways: Ways) -> Ways:
     return [*near, *planned[:1]]
 
 
-def _measure(problem: Problem, ways: Ways, threads: int) -> Ways:
-    part = _part(problem, min(cost.seconds for _, cost in ways))
-    ways = _held(part, ways)
+def _measure(problem: Problem, ways: Ways, threads: int, most: int) -> Ways:
+    part = _part(problem, min(cost.seconds for _, cost in ways), most)
+    ways = _held(part, ways, most)
     if not ways:
         return ()
     scale = problem.outputs / part.outputs
@@ -173,9 +177,9 @@ def _measure(problem: Problem, ways: Ways, threads: int) -> Ways:
     )
 
 
-def _held(part: Problem, ways: Ways) -> Ways:
-    """As many of the ways, the plausible ones first, as there is memory for at once."""
-    left = MOST_BYTES - _bytes(part)
+def _held(part: Problem, ways: Ways, most: int) -> Ways:
+    """As many of the ways, the fastest by prediction first, as there is memory for at once."""
+    left = most - _bytes(part)
     found = []
     for each, cost in ways:
         left -= cost.workspace_bytes
@@ -185,10 +189,10 @@ def _held(part: Problem, ways: Ways) -> Ways:
     return found
 
 
-def _part(problem: Problem, seconds: float) -> Problem:
+def _part(problem: Problem, seconds: float, most: int) -> Problem:
     """The problem, or as much of it as should run in a few hundredths of a second."""
     batch, size = problem.batch, list(problem.size)
-    too_long = max(seconds / _LONGEST_RUN, 2 * _bytes(problem) / MOST_BYTES)
+    too_long = max(seconds / _LONGEST_RUN, 2 * _bytes(problem) / most)
     if too_long <= 1:
         return problem
     fewer = max(1, math.ceil(batch / too_long))

@@ -390,6 +390,7 @@ def stream(
     sample_rate_hertz: float | None = None,
     accuracy: str = "fast",
     algorithm: str = "auto",
+    rigor: str | None = None,
     history: int = 0,
 ) -> Stream:
     """Open a stream: push blocks of a signal, get back what they fix.
@@ -403,6 +404,7 @@ def stream(
         sample_rate_hertz: of the signal, if the filter's rate shall be checked.
         accuracy: "fast" or "strict"; see `Options`.
         algorithm: the name of an algorithm, or "auto".
+        rigor: "estimate", "measure", or None for the setting; see `Options`.
         history: past input samples to keep for filters that are swapped in later; as far as
             this filter reaches is kept anyway.
 
@@ -419,7 +421,7 @@ def stream(
     """
     found = as_filter(filter)
     found.check_sample_rate(sample_rate_hertz)
-    options = Options(accuracy=accuracy, algorithm=algorithm)
+    options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
     return open_stream(
         found,
         channels=channels,

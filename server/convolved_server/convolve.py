@@ -17,6 +17,7 @@ from convolved.wire.whole_arrays import INPUT, response, split
 from convolved_vocabulary import Filter, Plan
 
 from .calls import Call
+from .measuring import Allowance, nothing, wanted
 from .requests import FIELDS, Planning, Problem, Question, in_fields, read_convolve, read_plan
 from .resources import Resources
 
@@ -43,6 +44,7 @@ class Known:
         predicted: seconds of one thread, as planned.
         nbytes: of working memory.
         algorithm: the names of the algorithms.
+        settled: whether it was planned with the rigor that it asks for.
         took: seconds that answering took last; None before the first time, which prepares much.
     """
 
@@ -50,6 +52,7 @@ class Known:
     predicted: float
     nbytes: int
     algorithm: str
+    settled: bool
     took: float | None = None
 
 
@@ -99,19 +102,41 @@ class Convolver:
     async def _answer(self, problem: Problem, known: Known, call: Call) -> bytes:
         shared = self._resources
         written = _WRITING * problem.question.output_bytes
-        needed = problem.signal.nbytes + known.nbytes + written
-        with shared.admission.admit(needed, known.predicted, call.time_remaining):
-            if known.took is not None and known.took < _ALONE_SECONDS and shared.calls.alone:
-                return _compute(problem, known)
-            stop = threading.Event()
-            work = partial(_compute, problem, known, stop.is_set)
-            return await shared.compute.run(work, predicted=known.took, stop=stop)
+        needed, predicted = problem.signal.nbytes + known.nbytes + written, known.predicted
+        stop = threading.Event()
+        work = partial(_compute, problem, known, stop.is_set)
+        took = known.took
+        if not known.settled:
+            allowance = Allowance.of(shared.admission, call.time_remaining)
+            needed, predicted = needed + allowance.nbytes, predicted + allowance.seconds
+            work, took = partial(_settled, problem, known, allowance, stop.is_set), None
+        with shared.admission.admit(needed, predicted, call.time_remaining):
+            if took is not None and took < _ALONE_SECONDS and shared.calls.alone:
+                return work()
+            return await shared.compute.run(work, predicted=took, stop=stop)
 
     async def plan(self, raw: bytes, call: Call) -> bytes:
         """Answer a PlanConvolutionRequest by a PlanConvolutionResponse."""
         shared = self._resources
         find = partial(_find, shared, call.tenant)
-        return await shared.desk.run(lambda: _plan(read_plan(raw, find, shared.limits), shared))
+
+        def at_desk() -> tuple[Planning, bytes]:
+            question = read_plan(raw, find, shared.limits)
+            with nothing():
+                return question, _plan(question, shared)
+
+        question, told = await shared.desk.run(at_desk)
+        if question.block or not wanted(question.options):
+            return told
+        allowance = Allowance.of(shared.admission, call.time_remaining)
+        with shared.admission.admit(allowance.nbytes, allowance.seconds, call.time_remaining):
+            stop = threading.Event()
+
+            def measured() -> bytes:
+                with allowance.bounded(stop.is_set):
+                    return _plan(question, shared)
+
+            return await shared.compute.run(measured, stop=stop)
 
 
 def _find(shared: Resources, tenant: str, name: str) -> Filter:
@@ -120,14 +145,8 @@ def _find(shared: Resources, tenant: str, name: str) -> Filter:
 
 def _planned(problem: Problem) -> Known:
     question, filter, signal = problem.question, problem.filter, problem.signal
-    with in_fields(FIELDS, "filter"):
-        plan = engine.plan(
-            filter,
-            signal.shape,
-            dtype=signal.dtype,
-            accuracy=question.options.accuracy,
-            algorithm=question.options.algorithm,
-        )
+    with nothing():
+        plan = _plan_of(problem)
     # What lies between two layers is held, too: the one's output beside the next one's.
     types = filter.output_types(signal.dtype)
     between = filter.shapes(signal.shape)[1:-1]
@@ -135,13 +154,43 @@ def _planned(problem: Problem) -> Known:
         math.prod(shape) * kind.dtype.itemsize for shape, kind in zip(between, types, strict=False)
     ]
     held = 2 * max(sizes, default=0)
-    return Known(question, plan.predicted_seconds, plan.workspace_bytes + held, plan.algorithm)
+    return Known(
+        question,
+        plan.predicted_seconds,
+        plan.workspace_bytes + held,
+        plan.algorithm,
+        settled=not wanted(question.options),
+    )
+
+
+def _plan_of(problem: Problem) -> Plan:
+    options = problem.question.options
+    with in_fields(FIELDS, "filter"):
+        return engine.plan(
+            problem.filter,
+            problem.signal.shape,
+            dtype=problem.signal.dtype,
+            accuracy=options.accuracy,
+            algorithm=options.algorithm,
+            rigor=options.rigor,
+        )
+
+
+def _settled(
+    problem: Problem, known: Known, allowance: Allowance, cancelled: Callable[[], bool]
+) -> bytes:
+    """Compute by what is measured first, as far as may be."""
+    with allowance.bounded(cancelled) as bound:
+        plan = _plan_of(problem)
+    known.predicted, known.algorithm = plan.predicted_seconds, plan.algorithm
+    known.settled = bound.complete
+    return _compute(problem, known, cancelled)
 
 
 def _compute(problem: Problem, known: Known, cancelled: Callable[[], bool] | None = None) -> bytes:
     begun = time.perf_counter()
     question = problem.question
-    with in_fields(FIELDS, "filter"):
+    with nothing(), in_fields(FIELDS, "filter"):
         found = engine.apply_arranged(
             problem.signal, problem.filter, question.options, cancelled=cancelled
         )
@@ -159,6 +208,7 @@ def _plan(question: Planning, shared: Resources) -> bytes:
             block=question.block or None,
             accuracy=question.options.accuracy,
             algorithm=question.options.algorithm,
+            rigor=question.options.rigor,
         )
     if len(plan.output_shape) > len(question.shape):
         plan = replace(plan, output_shape=plan.output_shape[1:])

@@ -33,6 +33,7 @@ from convolved_vocabulary.gradients import check_gradient
 from .calls import Call
 from .incoming import Incoming
 from .limits import Limits
+from .measuring import Allowance, nothing, wanted
 from .outgoing import Outgoing
 from .requests import FIELDS, Find, check_bulk, in_fields, read_layout, read_rate, read_source
 from .resources import Resources
@@ -114,9 +115,15 @@ class GradientsCall:
     async def _computed(self, problem: Problem) -> Gradients:
         shared = self._resources
         seconds, nbytes = await shared.desk.run(partial(_predicted, problem))
-        with shared.admission.admit(nbytes, seconds, self._call.time_remaining):
+        remaining = self._call.time_remaining
+        allowance = Allowance(0.0, 0)
+        if wanted(problem.options):
+            allowance = Allowance.of(shared.admission, remaining)
+        nbytes, seconds = nbytes + allowance.nbytes, seconds + allowance.seconds
+        with shared.admission.admit(nbytes, seconds, remaining):
             stop = threading.Event()
-            return await shared.compute.run(partial(_compute, problem, stop), stop=stop)
+            work = partial(_compute, problem, allowance, stop)
+            return await shared.compute.run(work, stop=stop)
 
     def _find(self, name: str) -> Filter:
         return self._resources.store.get(self._call.tenant, name).filter
@@ -185,13 +192,14 @@ def _array(
 def _predicted(problem: Problem) -> tuple[float, int]:
     """The seconds of one thread and the bytes that it will take."""
     filter, dtype = problem.filter, problem.signal.dtype
-    with in_fields(_FIELDS, "start.filter"):
+    with nothing(), in_fields(_FIELDS, "start.filter"):
         plan = engine.plan(
             filter,
             problem.signal.shape,
             dtype=dtype,
             accuracy=problem.options.accuracy,
             algorithm=problem.options.algorithm,
+            rigor=problem.options.rigor,
         )
     types = (dtype, *(each.dtype for each in filter.output_types(dtype)))
     steps = zip(filter.shapes(problem.signal.shape), types, strict=False)
@@ -203,8 +211,8 @@ def _predicted(problem: Problem) -> tuple[float, int]:
     )
 
 
-def _compute(problem: Problem, stop: threading.Event) -> Gradients:
-    with in_fields(_FIELDS, "start.filter"):
+def _compute(problem: Problem, allowance: Allowance, stop: threading.Event) -> Gradients:
+    with allowance.bounded(stop.is_set), in_fields(_FIELDS, "start.filter"):
         found = engine.gradients_arranged(
             problem.signal,
             problem.filter,

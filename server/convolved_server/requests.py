@@ -60,6 +60,7 @@ FIELDS = {
     "block": "block_samples",
     "accuracy": "options.accuracy",
     "algorithm": "options.algorithm",
+    "rigor": "options.rigor",
     "output_dtype": "options.output_type",
     "memory_limit_bytes": "options.memory_limit_bytes",
 }

@@ -91,3 +91,13 @@ def test_fast_lengths_are_even_smooth_and_little_longer(least: int) -> None:
         while rest % prime == 0:
             rest //= prime
     assert rest == 1
+
+
+def test_who_finds_a_workspace_waits_for_no_planning() -> None:
+    pool = transforms._Pool(1 << 20)
+    shape = Shape(1, 1, (64,), np.dtype("float32"), "scipy")
+    pool.give_back(pool.take(shape))
+    other = ThreadPoolExecutor(1)
+    with pool.planning:
+        assert other.submit(pool.take, shape).result(60).shape == shape
+    other.shutdown()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Server, Token
+from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Rigor, Server, Token
 from convolved_vocabulary.errors import InvalidArgument
 
 __all__ = ["apply"]
@@ -85,6 +85,7 @@ def apply(
     json_: Json = False,
     accuracy: Accuracy = "fast",
     algorithm: Algorithm = "auto",
+    rigor: Rigor = None,
     server: Server = None,
     token: Token = None,
 ) -> None:
@@ -128,6 +129,7 @@ def apply(
         rate=rate,
         accuracy=accuracy,
         algorithm=algorithm,
+        rigor=rigor,
     )
     report = run(job, server, token, quiet=quiet)
     if json_:

@@ -26,6 +26,7 @@ NAMES = {
     "channels": "OUT",
     "dtype": "--dtype",
     "normalize": "--normalize",
+    "rigor": "--rigor",
     "samples": "OUT",
     "shape": "--shape",
     "subtype": "--subtype",

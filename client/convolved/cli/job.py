@@ -39,6 +39,7 @@ class Job:
     rate: int | None = None
     accuracy: str = "fast"
     algorithm: str = "auto"
+    rigor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def check(job: Job) -> Checked:
         raise InvalidArgument("--mix", f"{job.mix:g}", "0 (the signal alone) to 1 (wet alone)")
     if not math.isfinite(job.gain_decibels):
         raise InvalidArgument("--gain", f"{job.gain_decibels:g}", "decibels, such as -6")
-    options = Options(accuracy=job.accuracy, algorithm=job.algorithm)
+    options = Options(accuracy=job.accuracy, algorithm=job.algorithm, rigor=job.rigor)
     _, subtype = choose(job.out, job.subtype, "OUT")
     signal = _signal_header(job.signal)
     kernel = kernel_header(job.kernel)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Accuracy", "Algorithm", "Json", "Rate", "Server", "Token"]
+__all__ = ["Accuracy", "Algorithm", "Json", "Rate", "Rigor", "Server", "Token"]
 
 SERVER = "Server"
 COMPUTING = "Computing"
@@ -52,6 +52,17 @@ Algorithm = Annotated[
         "--algorithm",
         metavar="NAME",
         help="Compute by this one instead of the fastest; convolved info lists them.",
+        rich_help_panel=COMPUTING,
+    ),
+]
+Rigor = Annotated[
+    str | None,
+    typer.Option(
+        "--rigor",
+        metavar="estimate|measure",
+        help="Choose the algorithm by predicted time, or by timing the plausible ones first, which "
+        "takes a second or more; by default as the server is set.",
+        show_default=False,
         rich_help_panel=COMPUTING,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Server, Token
+from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Rigor, Server, Token
 
 if TYPE_CHECKING:
     from convolved.cli.planning import Signal
@@ -84,6 +84,7 @@ def plan(
     json_: Json = False,
     accuracy: Accuracy = "fast",
     algorithm: Algorithm = "auto",
+    rigor: Rigor = None,
     server: Server = None,
     token: Token = None,
 ) -> None:
@@ -91,8 +92,9 @@ def plan(
 
     Every candidate is listed, the chosen one first, with its predicted time on the machine of the
     server, the memory it takes beside input and output, the bound on its error (relative to the
-    loudest output that could be), and what speaks for or against it. Nothing is computed, unless
-    --plot has it measured.
+    loudest output that could be), and what speaks for or against it. Below stands what comes out,
+    how much of the signal one output sees, the multiply-adds and weights, and what they would be if
+    the kernels were separable. Nothing is computed, unless --rigor or --plot has it measured.
 
     [bold]Examples[/bold]
 
@@ -106,7 +108,7 @@ def plan(
     signal = Signal(seconds, channels, shape, dtype, block, rate)
     if plot is not None:
         _plot(plot, kernel, signal, accuracy, server, token, quiet=json_)
-    found = ask(kernel, signal, accuracy, algorithm, server, token)
+    found = ask(kernel, signal, accuracy, algorithm, rigor, server, token)
     if json_:
         from convolved.cli.reports import emit, of_plan
 

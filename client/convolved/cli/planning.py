@@ -51,6 +51,7 @@ def ask(
     signal: Signal,
     accuracy: str,
     algorithm: str,
+    rigor: str | None,
     server: str | None,
     token: str | None,
 ) -> Plan:
@@ -79,6 +80,7 @@ def ask(
             block=signal.block,
             accuracy=accuracy,
             algorithm=algorithm,
+            rigor=rigor,
         )
 
 

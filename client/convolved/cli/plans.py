@@ -55,6 +55,7 @@ def facts(plan: Plan, block: int | None = None) -> list[tuple[str, str]]:
         ("sees", "; ".join(map(str, plan.receptive_field))),
         ("work", f"{plan.multiply_adds:,} multiply-adds if summed directly"),
         ("weights", f"{plan.parameter_count:,}"),
+        *(("separable", str(each)) for each in plan.separable),
         (
             "time",
             f"{in_seconds(plan.predicted_seconds)} predicted"

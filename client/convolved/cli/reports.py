@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -45,6 +46,7 @@ def of_plan(plan: Plan) -> dict[str, Any]:
             {"size": field.size, "stride": float(field.stride), "start": field.start}
             for field in plan.receptive_field
         ],
+        "separable": [dataclasses.asdict(each) for each in plan.separable],
         "steps": [_of_step(step) for step in plan.steps],
     }
 

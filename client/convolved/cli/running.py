@@ -99,6 +99,7 @@ def _plan(checked: Checked, kernel: Kernel, client: Client, *, embedded: bool) -
         dtype=checked.signal.dtype,
         accuracy=checked.options.accuracy,
         algorithm=checked.options.algorithm,
+        rigor=checked.options.rigor,
     )
 
 

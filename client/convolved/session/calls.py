@@ -91,11 +91,12 @@ class Session:
         sample_rate_hertz: float | None,
         accuracy: str,
         algorithm: str,
+        rigor: str | None = None,
     ) -> Steps[NDArray[Any]]:
         """Apply a filter to a signal."""
         source = yield from self._source(filter)
         view, layout, shape = self._outlines.view_of(x, source, sample_rate_hertz)
-        options = Options(accuracy=accuracy, algorithm=algorithm)
+        options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
         output = yield from Applying(
             source, view, options, sample_rate_hertz, self._progress, shape
         ).steps()
@@ -109,12 +110,13 @@ class Session:
         sample_rate_hertz: float | None,
         accuracy: str,
         algorithm: str,
+        rigor: str | None = None,
     ) -> Steps[Gradients]:
         """Differentiate a filter at a signal."""
         source = yield from self._source(filter)
         signal, layout = arrange(x, source.filter, sample_rate_hertz)
         grad = arrange_gradient(grad_out, source.filter, layout, signal.dtype)
-        options = Options(accuracy=accuracy, algorithm=algorithm)
+        options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
         session = GradientsSession(source, signal, grad, options, sample_rate_hertz)
 
         def once() -> Steps[Gradients]:
@@ -133,11 +135,12 @@ class Session:
         sample_rate_hertz: float | None,
         accuracy: str,
         algorithm: str,
+        rigor: str | None = None,
         history: int = 0,
     ) -> Steps[tuple[LiveSession, Any]]:
         """Open a live stream; gives it and the shell's handle of its call."""
         source = yield from self._source(filter)
-        options = Options(accuracy=accuracy, algorithm=algorithm)
+        options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
         opening = Opening.checked(
             source.filter, channels, size, dtype, block, sample_rate_hertz, options, history
         )
@@ -169,11 +172,12 @@ class Session:
         block: int | None,
         accuracy: str,
         algorithm: str,
+        rigor: str | None = None,
     ) -> Steps[Plan]:
         """Say how a filter would be applied."""
         source = yield from self._source(filter)
         layout = layout_of(shape, source.filter, "shape")
-        options = Options(accuracy=accuracy, algorithm=algorithm)
+        options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
         signal = checked_dtype("dtype", dtype)
         samples = 0 if block is None else integer("block", block, 1)
         if source.has_weights:

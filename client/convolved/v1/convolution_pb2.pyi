@@ -316,6 +316,44 @@ summation gives. No FFT where it cannot hold this.
 """
 Global___Accuracy: _TypeAlias = Accuracy  # noqa: Y015
 
+class _Rigor:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RigorEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rigor.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RIGOR_UNSPECIFIED: _Rigor.ValueType  # 0
+    """Not stated: by the setting of the server."""
+    RIGOR_ESTIMATE: _Rigor.ValueType  # 1
+    """By predicted times. Takes milliseconds; servers with the same constants choose the same."""
+    RIGOR_MEASURE: _Rigor.ValueType  # 2
+    """By timing the plausible algorithms with made-up data, once for each problem that a server meets;
+    what it finds it keeps. That takes a second or more for each step of a filter, all of which counts
+    as work of the call that asks: against its deadline, and where the server admits work. A server
+    bounds it in time and memory, and measures one problem at a time: what it cannot measure now it
+    plans by RIGOR_ESTIMATE, and measures when it is asked for again; Candidate.reason says which. Live
+    streams it plans by RIGOR_ESTIMATE always. As times differ, servers may choose differently: results
+    agree within the plans' bounds, and a stream that is resumed may not be equal to the last bit.
+    """
+
+class Rigor(_Rigor, metaclass=_RigorEnumTypeWrapper):
+    """How much trouble the choice of an algorithm is worth."""
+
+RIGOR_UNSPECIFIED: Rigor.ValueType  # 0
+"""Not stated: by the setting of the server."""
+RIGOR_ESTIMATE: Rigor.ValueType  # 1
+"""By predicted times. Takes milliseconds; servers with the same constants choose the same."""
+RIGOR_MEASURE: Rigor.ValueType  # 2
+"""By timing the plausible algorithms with made-up data, once for each problem that a server meets;
+what it finds it keeps. That takes a second or more for each step of a filter, all of which counts
+as work of the call that asks: against its deadline, and where the server admits work. A server
+bounds it in time and memory, and measures one problem at a time: what it cannot measure now it
+plans by RIGOR_ESTIMATE, and measures when it is asked for again; Candidate.reason says which. Live
+streams it plans by RIGOR_ESTIMATE always. As times differ, servers may choose differently: results
+agree within the plans' bounds, and a stream that is resumed may not be equal to the last bit.
+"""
+Global___Rigor: _TypeAlias = Rigor  # noqa: Y015
+
 class _FadeCurve:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -904,6 +942,7 @@ class ComputeOptions(_message.Message):
     ALGORITHM_FIELD_NUMBER: _builtins.int
     OUTPUT_TYPE_FIELD_NUMBER: _builtins.int
     MEMORY_LIMIT_BYTES_FIELD_NUMBER: _builtins.int
+    RIGOR_FIELD_NUMBER: _builtins.int
     accuracy: Global___Accuracy.ValueType
     """What error is tolerable."""
     algorithm: _builtins.str
@@ -919,6 +958,10 @@ class ComputeOptions(_message.Message):
     """The most working memory, besides input, output and weights, that an algorithm may take. 0: the
     server's own limit. Refused with TOO_LARGE where no algorithm manages with it.
     """
+    rigor: Global___Rigor.ValueType
+    """How the algorithm is chosen, where `algorithm` leaves a choice; of an algorithm that is stated, the
+    parameters are chosen so.
+    """
     def __init__(
         self,
         *,
@@ -926,10 +969,11 @@ class ComputeOptions(_message.Message):
         algorithm: _builtins.str = ...,
         output_type: Global___DataType.ValueType = ...,
         memory_limit_bytes: _builtins.int = ...,
+        rigor: Global___Rigor.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "algorithm", b"algorithm", "memory_limit_bytes", b"memory_limit_bytes", "output_type", b"output_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accuracy", b"accuracy", "algorithm", b"algorithm", "memory_limit_bytes", b"memory_limit_bytes", "output_type", b"output_type", "rigor", b"rigor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

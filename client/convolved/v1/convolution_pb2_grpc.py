@@ -328,7 +328,7 @@ class ConvolutionServiceServicer(object):
 
     def PlanConvolution(self, request, context):
         """Says how a convolution would be computed, at which predicted cost and error, and why so. Computes
-        nothing.
+        nothing, but for what RIGOR_MEASURE has timed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -200,7 +200,7 @@ class ConvolutionServiceStub:
     """
     PlanConvolution: _grpc.UnaryUnaryMultiCallable[_convolution_pb2.PlanConvolutionRequest, _convolution_pb2.PlanConvolutionResponse]
     """Says how a convolution would be computed, at which predicted cost and error, and why so. Computes
-    nothing.
+    nothing, but for what RIGOR_MEASURE has timed.
     """
     GetFilter: _grpc.UnaryUnaryMultiCallable[_convolution_pb2.GetFilterRequest, _convolution_pb2.GetFilterResponse]
     """Describes one filter. Weights never come back: tensors have their shape and no data."""
@@ -363,7 +363,7 @@ class ConvolutionServiceAsyncStub(ConvolutionServiceStub):
     """
     PlanConvolution: _aio.UnaryUnaryMultiCallable[_convolution_pb2.PlanConvolutionRequest, _convolution_pb2.PlanConvolutionResponse]  # type: ignore[assignment]
     """Says how a convolution would be computed, at which predicted cost and error, and why so. Computes
-    nothing.
+    nothing, but for what RIGOR_MEASURE has timed.
     """
     GetFilter: _aio.UnaryUnaryMultiCallable[_convolution_pb2.GetFilterRequest, _convolution_pb2.GetFilterResponse]  # type: ignore[assignment]
     """Describes one filter. Weights never come back: tensors have their shape and no data."""
@@ -553,7 +553,7 @@ class ConvolutionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_convolution_pb2.PlanConvolutionResponse, _abc.Awaitable[_convolution_pb2.PlanConvolutionResponse]]:
         """Says how a convolution would be computed, at which predicted cost and error, and why so. Computes
-        nothing.
+        nothing, but for what RIGOR_MEASURE has timed.
         """
 
     @_abc_1.abstractmethod

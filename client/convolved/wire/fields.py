@@ -23,6 +23,7 @@ _FIELDS = {
     "dtype": "input.data_type",
     "accuracy": "options.accuracy",
     "algorithm": "options.algorithm",
+    "rigor": "options.rigor",
     "output_dtype": "options.output_type",
     "memory_limit_bytes": "options.memory_limit_bytes",
 }

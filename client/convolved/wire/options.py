@@ -13,6 +13,12 @@ __all__ = ["decode_options", "encode_options"]
 
 _ACCURACIES = {"fast": pb.ACCURACY_FAST, "strict": pb.ACCURACY_STRICT}
 _WORDS = {number: word for word, number in _ACCURACIES.items()} | {pb.ACCURACY_UNSPECIFIED: "fast"}
+_RIGORS = {
+    None: pb.RIGOR_UNSPECIFIED,
+    "estimate": pb.RIGOR_ESTIMATE,
+    "measure": pb.RIGOR_MEASURE,
+}
+_RIGOR_WORDS = {number: word for word, number in _RIGORS.items()}
 
 
 def encode_options(options: Options) -> pb.ComputeOptions:
@@ -30,6 +36,7 @@ def encode_options(options: Options) -> pb.ComputeOptions:
         message.output_type = data_type(options.output_dtype)
     if options.memory_limit_bytes is not None:
         message.memory_limit_bytes = options.memory_limit_bytes
+    message.rigor = _RIGORS[options.rigor]
     return message
 
 
@@ -37,13 +44,16 @@ def decode_options(message: pb.ComputeOptions, path: str = "options") -> Options
     """The wishes of a message.
 
     Raises:
-        InvalidArgument: for an unknown accuracy or type, or a negative limit.
+        InvalidArgument: for an unknown accuracy, rigor or type, or a negative limit.
     """
     if message.accuracy not in _WORDS:
         with located(join(path, "accuracy")):
             raise UnknownField(
                 "accuracy", f"accuracy {message.accuracy}", "one of 'fast', 'strict'"
             )
+    if message.rigor not in _RIGOR_WORDS:
+        with located(join(path, "rigor")):
+            raise UnknownField("rigor", f"rigor {message.rigor}", "one of 'estimate', 'measure'")
     dtype = None
     if message.output_type != pb.DATA_TYPE_UNSPECIFIED:
         dtype = numpy_dtype(message.output_type, join(path, "output_type"), "output_dtype")
@@ -56,4 +66,5 @@ def decode_options(message: pb.ComputeOptions, path: str = "options") -> Options
             message.algorithm or "auto",
             dtype,
             message.memory_limit_bytes or None,
+            _RIGOR_WORDS[message.rigor],
         )

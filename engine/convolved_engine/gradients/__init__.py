@@ -91,6 +91,7 @@ def gradients(
     sample_rate_hertz: float | None = None,
     accuracy: str = "fast",
     algorithm: str = "auto",
+    rigor: str | None = None,
 ) -> Gradients:
     """Say how a loss changes with the input and with every parameter of a filter.
 
@@ -105,6 +106,7 @@ def gradients(
         sample_rate_hertz: of the signal, if the filter's rate shall be checked.
         accuracy: "fast" or "strict"; see `Options`.
         algorithm: the name of an algorithm, or "auto".
+        rigor: "estimate", "measure", or None for the setting; see `Options`.
 
     Returns:
         `input`, laid out as `x`, and `layers`: for each layer one mapping of names to arrays.
@@ -120,7 +122,7 @@ def gradients(
     known = as_filter(filter)
     signal, layout = arrange(x, known, sample_rate_hertz)
     grad = arrange_gradient(grad_out, known, layout, signal.dtype)
-    options = Options(accuracy=accuracy, algorithm=algorithm)
+    options = Options(accuracy=accuracy, algorithm=algorithm, rigor=rigor)
     return gradients_arranged(signal, known, grad, options).laid_out(layout)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -21,6 +22,7 @@ from convolved.wire.reasons import OutOfSequence, TooLarge
 from convolved.wire.strict import refuse_unknown
 from convolved.wire.tensors import numpy_dtype
 from convolved_server.limits import Limits
+from convolved_server.measuring import nothing
 from convolved_server.requests import FIELDS, Find, check_bulk, in_fields, read_rate, read_source
 from convolved_server.uploads import Received, told
 from convolved_vocabulary import Filter, InvalidArgument, Options
@@ -181,13 +183,16 @@ class Opening:
             for axis in self.filter.time.maps
         )
 
-    def open(self) -> engine.Stream:
+    def open(self, measuring: AbstractContextManager[object] | None = None) -> engine.Stream:
         """The engine's stream; prepares weights, so it belongs in a thread.
+
+        Args:
+            measuring: inside which as much is measured as it allows; None allows nothing.
 
         Raises:
             InvalidArgument: if the filter does not take such a signal.
         """
-        with in_fields(_FIELDS, "start.filter"):
+        with measuring or nothing(), in_fields(_FIELDS, "start.filter"):
             stream = engine.open_stream(
                 self.filter,
                 channels=self.frame[0],

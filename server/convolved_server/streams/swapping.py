@@ -17,6 +17,7 @@ from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.strict import refuse_unknown
 from convolved_engine.streaming.swaps import Successor
 from convolved_server.admission import Ticket
+from convolved_server.measuring import nothing
 from convolved_server.requests import Find, check_bulk
 from convolved_server.resources import Resources
 from convolved_vocabulary import FailedPrecondition
@@ -136,10 +137,12 @@ class Swapping:
         self.settle()
         self._ticket.resize(self._ticket.nbytes + nbytes)
         with wish.in_fields():
-            successor = await self._resources.compute.run(
-                partial(self._stream.prepare, wish.filter)
-            )
+            successor = await self._resources.compute.run(partial(self._prepared, wish))
         return wish, successor, nbytes
+
+    def _prepared(self, wish: SwapWish) -> Successor:
+        with nothing():
+            return self._stream.prepare(wish.filter)
 
     def _read(self, message: pb.StreamConvolveRequest) -> tuple[SwapWish, int]:
         limits = self._resources.limits

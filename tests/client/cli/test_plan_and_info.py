@@ -70,6 +70,31 @@ def test_with_a_block_the_plan_is_that_of_a_live_stream(kernel: Path, address: s
     assert report["predicted_seconds"] < 0.01
 
 
+def test_it_tells_what_separable_kernels_would_cost(tmp_path: Path, address: str) -> None:
+    path = tmp_path / "matrix.npy"
+    np.save(path, noise(3 * 2, 50).reshape(3, 2, 50))
+    at = ("--shape", "2,1000", "--server", address)
+    ended = convolved("plan", path, *at)
+    told = [line.split(maxsplit=1)[1] for line in ended.out.splitlines() if "separable" in line]
+    assert len(told) == 1
+    assert told[0].startswith("layer 0 as depthwise and pointwise: 111,194 of 314,700 ")
+    assert told[0].endswith("106 of 300 parameters")
+    [report] = convolved("plan", path, *at, "--json").report["separable"]
+    assert report["separable_multiply_adds"] == 1049 * (2 * 50 + 3 * 2)
+    assert report["dense_parameters"] == 300
+
+
+def test_with_rigor_it_is_measured(kernel: Path, address: str) -> None:
+    options = ("--seconds", "0.1", "--server", address, "--json")
+    [step] = convolved("plan", kernel, *options, "--rigor", "measure").report["steps"]
+    assert step["chosen"]["reason"] == "fastest as measured"
+    [step] = convolved("plan", kernel, *options, "--rigor", "estimate").report["steps"]
+    assert step["chosen"]["reason"] == "fastest"
+    ended = convolved("plan", kernel, "--rigor", "guess", "--server", address)
+    assert ended.code == 2
+    assert "--rigor: got 'guess'; want one of 'estimate', 'measure'" in ended.err
+
+
 def test_strict_accuracy_rules_transforms_out(kernel: Path, address: str) -> None:
     options = ("--accuracy", "strict", "--server", address, "--json")
     [step] = convolved("plan", kernel, *options).report["steps"]

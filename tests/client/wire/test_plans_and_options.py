@@ -97,11 +97,16 @@ def test_times_travel_to_the_nanosecond(value: float) -> None:
     st.sampled_from(["auto", "direct", "overlap_save"]),
     st.none() | st.sampled_from(DTYPES),
     st.none() | st.integers(1, 1 << 40),
+    st.sampled_from([None, "estimate", "measure"]),
 )
 def test_options_come_back_equal(
-    accuracy: str, algorithm: str, dtype: np.dtype[np.generic] | None, limit: int | None
+    accuracy: str,
+    algorithm: str,
+    dtype: np.dtype[np.generic] | None,
+    limit: int | None,
+    rigor: str | None,
 ) -> None:
-    options = Options(accuracy, algorithm, dtype, limit)
+    options = Options(accuracy, algorithm, dtype, limit, rigor)
     message = pb.ComputeOptions.FromString(encode_options(options).SerializeToString())
     assert decode_options(message) == options
 
@@ -117,6 +122,11 @@ def test_defaults_take_no_bytes() -> None:
             pb.ComputeOptions.FromString(b"\x08\x0c"),
             "options.accuracy",
             "accuracy: got accuracy 12; want one of 'fast', 'strict'",
+        ),
+        (
+            pb.ComputeOptions.FromString(b"\x28\x0c"),
+            "options.rigor",
+            "rigor: got rigor 12; want one of 'estimate', 'measure'",
         ),
         (
             pb.ComputeOptions(memory_limit_bytes=-1),
