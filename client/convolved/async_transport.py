@@ -151,7 +151,11 @@ class AsyncTransport:
         request: Any,
         deadline: Deadline,
     ) -> Any:
-        make = kind(method.path, request_serializer=serialize, response_deserializer=method.parse)
+        make = lease.methods.get(method.path)
+        if make is None:
+            make = lease.methods[method.path] = kind(
+                method.path, request_serializer=serialize, response_deserializer=method.parse
+            )
         call = make(request, timeout=deadline.remaining, metadata=self._metadata)
         status = Status(call)
         try:

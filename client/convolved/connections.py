@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from convolved_vocabulary import (
     ConvolvedError,
@@ -61,6 +61,7 @@ class _Connection(Generic[C]):
         self.target = target
         self.channel = channel
         self.leases: set[Lease[C]] = set()
+        self.methods: dict[str, Any] = {}
 
 
 class Lease(Generic[C]):
@@ -79,6 +80,11 @@ class Lease(Generic[C]):
     def channel(self) -> C:
         """What carries it."""
         return self._connection.channel
+
+    @property
+    def methods(self) -> dict[str, Any]:
+        """What calls its methods, by path, kept as long as the connection."""
+        return self._connection.methods
 
     def another(self) -> Lease[C]:
         """A lease of the same connection, while this one lasts."""

@@ -152,7 +152,11 @@ class Transport:
         request: Any,
         deadline: Deadline,
     ) -> Any:
-        call = kind(method.path, request_serializer=serialize, response_deserializer=method.parse)
+        call = lease.methods.get(method.path)
+        if call is None:
+            call = lease.methods[method.path] = kind(
+                method.path, request_serializer=serialize, response_deserializer=method.parse
+            )
         try:
             return call(request, timeout=deadline.remaining, metadata=self._metadata)
         except grpc.RpcError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,21 +11,18 @@ from numpy.typing import NDArray
 from convolved.methods import CONVOLVE
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.framing import ArrayFrame
-from convolved.wire.limits import MESSAGE_BYTES, MESSAGE_MARGIN
 from convolved.wire.options import encode_options
-from convolved.wire.tensors import decode_elements, decode_shape, encode_tensor
-from convolved.wire.whole_arrays import named_request
+from convolved.wire.tensors import decode_elements, encode_tensor
+from convolved.wire.whole_arrays import named_request, output_of
 from convolved_vocabulary import Internal, Options
 
 from .operations import Exchange, Steps, Unary
 from .registering import registering
+from .signals import ROOM, Outline
 from .sources import Source
 from .whole import WholeSession
 
 __all__ = ["ROOM", "Applying"]
-
-ROOM = MESSAGE_BYTES - MESSAGE_MARGIN
-"""The bytes of tensors that fit one message."""
 
 
 class Applying:
@@ -41,7 +37,7 @@ class Applying:
         options: the wishes.
         sample_rate_hertz: of the signal, or None.
         progress: called with the output samples received and their total while streaming.
-        output_shape: of the output, where it is known already.
+        outline: of the signal, where it is known already.
     """
 
     def __init__(
@@ -51,17 +47,18 @@ class Applying:
         options: Options,
         sample_rate_hertz: float | None,
         progress: Callable[[int, int], object] | None = None,
-        output_shape: tuple[int, ...] | None = None,
+        outline: Outline | None = None,
     ) -> None:
         self._source, self._signal, self._options = source, signal, options
         self._rate, self._progress = sample_rate_hertz, progress
         self._dtype = signal.dtype.newbyteorder("=")
-        self._shape = (output_shape or source.filter.output_shape(signal.shape))[1:]
+        outline = outline or Outline.of(source, signal.dtype, signal.shape)
+        self._shape, self._count = outline.output_shape[1:], outline.examples
         self._output: NDArray[Any] | None = None
 
     def steps(self) -> Steps[NDArray[Any]]:
         """The steps; they give the output (batch, channels, *spatial)."""
-        count = self._examples_at_once()
+        count = self._count
         for begin in range(0, self._signal.shape[0], count or 1):
             if count:
                 yield from registering(self._source, self._unary(begin, count))
@@ -70,21 +67,10 @@ class Applying:
         assert self._output is not None, "a batch has at least one example"
         return self._output
 
-    def _examples_at_once(self) -> int:
-        """How many examples fit one request and one response; 0 if none."""
-        # Of a filter known by its name, only the server can tell the type of exact results.
-        exact = self._dtype.kind in "biu" and not self._source.has_weights
-        itemsize = 16 if exact else self._source.filter.output_dtype(self._dtype).itemsize
-        each = max(
-            math.prod(self._signal.shape[1:]) * self._dtype.itemsize,
-            math.prod(self._shape) * itemsize,
-        )
-        return max(0, ROOM - self._source.inline_bytes) // each
-
     def _unary(self, begin: int, count: int) -> Callable[[], Steps[None]]:
         def once() -> Steps[None]:
-            response, data = yield Unary(CONVOLVE, self._request(begin, count))
-            found = decode_elements(data, *decode_shape(response.output))
+            head, data = yield Unary(CONVOLVE, self._request(begin, count))
+            found = decode_elements(data, *output_of(head))
             target = self._target(begin, found.shape[1:], found.dtype, len(found))
             target[...] = found
 

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convolved.wire.framing import OutputFrame, Payload
-from convolved.wire.limits import BLOCK_BYTES
+from convolved.wire.limits import BLOCK_BYTES, MESSAGE_BYTES, MESSAGE_MARGIN
 from convolved.wire.reasons import TooLarge
 from convolved.wire.tensors import array_of, little_endian
 from convolved_vocabulary import DTYPES, Filter, Internal, Layout, arrange, layout_of
 
 from .sources import Source
 
-__all__ = ["Outlines", "block_length", "payload", "samples_of", "view_of"]
+__all__ = ["ROOM", "Outline", "Outlines", "block_length", "payload", "samples_of", "view_of"]
+
+ROOM = MESSAGE_BYTES - MESSAGE_MARGIN
+"""The bytes of tensors that fit one message."""
 
 _KNOWN = 256
+_SENT = frozenset(DTYPES) | {each.newbyteorder() for each in DTYPES}
 
 
 def view_of(
@@ -42,31 +47,59 @@ def view_of(
     return _view(x, layout := layout_of(x.shape, filter)), layout
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What follows from the type and the shape of a signal for its way through a filter.
+
+    Attributes:
+        output_shape: of the output, with its batch axis.
+        examples: how many fit one request and one response; 0 if none.
+    """
+
+    output_shape: tuple[int, ...]
+    examples: int
+
+    @classmethod
+    def of(cls, source: Source, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Outline:
+        """That of a signal (batch, channels, *spatial).
+
+        Raises:
+            InvalidArgument: if the filter does not take it.
+        """
+        output_shape = source.filter.output_shape(shape)
+        dtype = dtype.newbyteorder("=")
+        # Of a filter known by its name, only the server can tell the type of exact results.
+        exact = dtype.kind in "biu" and not source.has_weights
+        itemsize = 16 if exact else source.filter.output_dtype(dtype).itemsize
+        each = max(math.prod(shape[1:]) * dtype.itemsize, math.prod(output_shape[1:]) * itemsize)
+        return cls(output_shape, max(0, ROOM - source.inline_bytes) // each)
+
+
 class Outlines:
-    """Shapes that were met before, so that calls which differ in their samples only are quick."""
+    """Outlines that were met before, so that calls which differ in their samples only are quick."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, tuple[int, ...]], tuple[Layout, tuple[int, ...]]] = (
-            OrderedDict()
-        )
+        self._known: OrderedDict[
+            tuple[str, bool, np.dtype[Any], tuple[int, ...]], tuple[Layout, Outline]
+        ] = OrderedDict()
 
     def view_of(
         self, x: object, source: Source, sample_rate_hertz: float | None
-    ) -> tuple[NDArray[Any], Layout, tuple[int, ...]]:
-        """What `view_of` gives, and the shape of the output with its batch axis.
+    ) -> tuple[NDArray[Any], Layout, Outline]:
+        """What `view_of` gives, and the outline of the signal.
 
         Raises:
             InvalidArgument: as `arrange` does.
         """
         if not source.name or not _is_plain(x):
             view, layout = view_of(x, source.filter, sample_rate_hertz)
-            return view, layout, source.filter.output_shape(view.shape)
+            return view, layout, Outline.of(source, view.dtype, view.shape)
         source.filter.check_sample_rate(sample_rate_hertz)
-        key = source.name, x.shape
+        key = source.name, source.has_weights, x.dtype, x.shape
         found = self._known.get(key)
         if found is None:
             layout = layout_of(x.shape, source.filter)
-            found = self._known[key] = layout, source.filter.output_shape(layout.shape)
+            found = self._known[key] = layout, Outline.of(source, x.dtype, layout.shape)
             if len(self._known) > _KNOWN:
                 self._known.popitem(last=False)
         return _view(x, found[0]), *found
@@ -74,11 +107,7 @@ class Outlines:
 
 def _is_plain(x: object) -> TypeGuard[NDArray[Any]]:
     """Whether it is an array that can be sent as it is, read in some order."""
-    return (
-        isinstance(x, np.ndarray)
-        and not isinstance(x, np.ma.MaskedArray)
-        and x.dtype.newbyteorder("=") in DTYPES
-    )
+    return isinstance(x, np.ndarray) and x.dtype in _SENT and not isinstance(x, np.ma.MaskedArray)
 
 
 def _view(x: NDArray[Any], layout: Layout) -> NDArray[Any]:

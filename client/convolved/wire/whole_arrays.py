@@ -22,10 +22,18 @@ from convolved_vocabulary import Options
 
 from .framing import ArrayFrame, Payload
 from .options import encode_options
-from .tensors import data_type, little_endian
+from .tensors import data_type, decode_shape, little_endian
 from .varints import UnusualError, integer, length_of, put_varint
 
-__all__ = ["INPUT", "OUTPUT", "named_request", "parse_response", "response", "split"]
+__all__ = [
+    "INPUT",
+    "OUTPUT",
+    "named_request",
+    "output_of",
+    "parse_response",
+    "response",
+    "split",
+]
 
 INPUT = 2
 """The number of the tensor in a ConvolveRequest."""
@@ -65,20 +73,37 @@ def elements(array: NDArray[Any]) -> Payload:
     return little_endian(array).reshape(-1).view(np.uint8).data
 
 
-def parse_response(buffer: bytes) -> tuple[pb.ConvolveResponse, Payload]:
-    """Read a ConvolveResponse: the message with its output's data left out, and these.
+def parse_response(buffer: bytes) -> tuple[bytes, Payload]:
+    """Read a ConvolveResponse: the bytes of the message without its output's data, and these.
 
     Raises:
         google.protobuf.message.DecodeError: for malformed bytes.
     """
     parts = split(buffer, OUTPUT)
     if parts is not None:
-        return pb.ConvolveResponse.FromString(parts[0]), parts[1]
+        # Nearly always one that was read before.
+        _response_in(parts[0])
+        return parts
     message = pb.ConvolveResponse.FromString(buffer)
     data = message.output.data
     if data:
         message.output.ClearField("data")
-    return message, data
+    return message.SerializeToString(), data
+
+
+@lru_cache(_KEPT)
+def output_of(head: bytes) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """The type and the shape of the output of a response that was parsed.
+
+    Raises:
+        InvalidArgument: if there is no such array.
+    """
+    return decode_shape(_response_in(head).output)
+
+
+@lru_cache(_KEPT)
+def _response_in(head: bytes) -> pb.ConvolveResponse:
+    return pb.ConvolveResponse.FromString(head)
 
 
 def split(buffer: bytes, number: int) -> tuple[bytes, memoryview] | None:

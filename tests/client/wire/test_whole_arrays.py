@@ -18,6 +18,7 @@ from convolved.wire.whole_arrays import (
     INPUT,
     OUTPUT,
     named_request,
+    output_of,
     parse_response,
     response,
     split,
@@ -86,7 +87,8 @@ def test_a_response_has_the_very_bytes_of_protobuf_and_is_read_back(
     found, data = parse_response(raw)
     assert data == output.tobytes()
     message.output.ClearField("data")
-    assert found == message
+    assert pb.ConvolveResponse.FromString(found) == message
+    assert output_of(found) == (dtype, output.shape)
 
 
 @pytest.mark.parametrize("size", [100, 20_000, 900_000])
@@ -108,7 +110,7 @@ def test_what_is_received_is_not_copied() -> None:
     "message", [pb.ConvolveResponse(), pb.ConvolveResponse(output=pb.Tensor(shape=[3]))]
 )
 def test_a_response_without_data_is_read_all_the_same(message: pb.ConvolveResponse) -> None:
-    assert parse_response(message.SerializeToString()) == (message, b"")
+    assert parse_response(message.SerializeToString()) == (message.SerializeToString(), b"")
 
 
 def test_a_tensor_in_two_pieces_is_left_to_protobuf() -> None:
