@@ -4,7 +4,8 @@ A circular convolution equals the linear one where nothing but zeros wraps aroun
 R. Schafer, Discrete-Time Signal Processing, section 8.7.2). The zeros of the padding before and
 after the signal may therefore lie in the same places: a full convolution takes a transform of the
 length of its output, where a block of overlap-save would be longer by the kernel. So this is for
-kernels that are not short beside the signal. Dilated kernels are stuffed with zeros, which costs
+kernels that are not short beside the signal; those that are long beside it are cut into blocks
+(`kernel_blocks`) where that is faster. Dilated kernels are stuffed with zeros, which costs
 nothing here; with a stride every s-th output is kept.
 
 The error bound is that of `overlap_save`, for the same transforms.
@@ -30,6 +31,7 @@ from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, reg
 
 from .block_choice import held_bytes, one_block
 from .direct import Direct
+from .kernel_blocks import KernelBlocks, cost_in_blocks
 from .mixing import Spectra
 from .weights import kernel_for_correlation
 
@@ -41,8 +43,8 @@ _MOST_POINTS = 1 << 24
 class Circular(Algorithm):
     """See the module.
 
-    Its parameters: `length`, of the transform along each axis, joined by "x"; and perhaps
-    `backend`, one of `transforms.BACKENDS`.
+    Its parameters: `length`, of the transform along each axis, joined by "x"; `hop` where the
+    kernel is cut into blocks; and perhaps `backend`, one of `transforms.BACKENDS`.
     """
 
     name = "circular"
@@ -59,7 +61,11 @@ class Circular(Algorithm):
 
     def cost(self, problem: Problem, machine: Machine) -> Cost:
         """The cheapest lengths by the time of their transforms, products and copies."""
-        return _cost(problem, machine)
+        return _costs(problem, machine)[0]
+
+    def costs(self, problem: Problem, machine: Machine) -> tuple[Cost, ...]:
+        """Of one transform, and of a kernel cut into blocks."""
+        return _costs(problem, machine)
 
     def form(self, problem: Problem, parameters: Parameters) -> Hashable:
         """The lengths and what the weight means; batch and size may differ."""
@@ -85,7 +91,16 @@ class Circular(Algorithm):
         if not np.isfinite(weight).all():
             # A transform would spread it over every output.
             return Direct().prepare(problem, weight, bias, parameters)
-        return _Circular(problem, weight, bias, parameters)
+        if "hop" not in parameters:
+            return _Circular(problem, weight, bias, parameters)
+        backend = str(parameters.get("backend", transforms.default_backend()))
+
+        def otherwise(
+            problem: Problem, x: NDArray[Any], out: NDArray[Any], threads: int | None
+        ) -> None:
+            _whole(problem, weight, bias, backend).compute(problem, x, out, threads)
+
+        return KernelBlocks(problem, weight, bias, parameters, otherwise)
 
 
 def _needed(problem: Problem) -> tuple[int, ...]:
@@ -122,6 +137,13 @@ def _fast(needed: int, line: bool) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
+def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
+    """The fastest first."""
+    whole, blocks = _cost(problem, machine), cost_in_blocks(problem, machine)
+    found = (whole,) if blocks is None else (whole, blocks)
+    return tuple(sorted(found, key=lambda cost: cost.seconds))
+
+
 def _cost(problem: Problem, machine: Machine) -> Cost:
     seconds, each, lengths = min(_predict(problem, machine, each) for each in _lengths(problem))
     helping = min(machine.threads, problem.batch * problem.groups)
@@ -181,10 +203,7 @@ class _Circular(Runnable):
         """See `Runnable`."""
         if any(a > b for a, b in zip(_needed(problem), self._lengths, strict=True)):
             # Prepared for shorter signals.
-            longer = "x".join(str(transforms.fast_length(n)) for n in _needed(problem))
-            _Circular(problem, *self._given, {"length": longer, "backend": self._backend}).compute(
-                problem, x, out, threads
-            )
+            _whole(problem, *self._given, self._backend).compute(problem, x, out, threads)
             return
 
         @np.errstate(all="ignore")
@@ -265,6 +284,14 @@ class _Circular(Runnable):
         )
         some = None if bias is None else bias[rows]
         Direct().prepare(alone, weight[rows], some, {})(inputs[None], out[None], 1)
+
+
+def _whole(
+    problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None, backend: str
+) -> _Circular:
+    """What computes `problem`, whatever its size."""
+    length = "x".join(str(transforms.fast_length(n)) for n in _needed(problem))
+    return _Circular(problem, weight, bias, {"length": length, "backend": backend})
 
 
 def _stuffed(problem: Problem, weight: NDArray[Any]) -> NDArray[Any]:
