@@ -38,6 +38,8 @@ class Machine:
         memory_rate: bytes to and from memory in one second.
         fft_rate: transforms of length n take n * log2(n) / fft_rate seconds (float32, real).
         fft_chunk_seconds: fixed cost of one batch of blocks there and back.
+        block_fft_rate: `fft_rate` of the kernels that transform single blocks.
+        block_product_rate: `product_rate` of these kernels.
         product_rate: complex products of spectra in one second (complex64).
         mixing_rate: complex multiply-adds of small matrices in one second (complex64).
         matrix_seconds: fixed cost of one small matrix product and its transposing.
@@ -58,6 +60,8 @@ class Machine:
     memory_rate: float
     fft_rate: float
     fft_chunk_seconds: float
+    block_fft_rate: float
+    block_product_rate: float
     product_rate: float
     mixing_rate: float
     matrix_seconds: float
@@ -79,6 +83,8 @@ _AVX512 = Machine(
     memory_rate=60e9,
     fft_rate=21e9,
     fft_chunk_seconds=33e-6,
+    block_fft_rate=28e9,
+    block_product_rate=4.4e9,
     product_rate=2.2e9,
     mixing_rate=7.5e9,
     matrix_seconds=14e-9,
@@ -94,6 +100,8 @@ _AVX2 = dataclasses.replace(
     copy_rate=40e9,
     memory_rate=40e9,
     fft_rate=14e9,
+    block_fft_rate=13e9,
+    block_product_rate=2.5e9,
     product_rate=1.6e9,
     mixing_rate=4e9,
 )
@@ -105,6 +113,8 @@ _PLAIN = dataclasses.replace(
     fma_rate=25e9,
     gemm_rate=15e9,
     fft_rate=7e9,
+    block_fft_rate=6e9,
+    block_product_rate=1.3e9,
     product_rate=1.2e9,
     mixing_rate=2e9,
 )

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SETTING = "CONVOLVED_THREADS"
-_KEPT_BYTES = 4 << 20
+_KEPT_BYTES, _LINE = 8 << 20, 64
 
 # With more of them some core is free, and moving them all would take longer than it gains.
 _MOST_MOVED = 7
@@ -157,13 +157,16 @@ _own = threading.local()
 def scratch(count: int, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
     """A flat array of the calling thread's own, kept for its next call under that name.
 
-    Its contents are whatever was left there. Fresh memory would cost page faults each time.
+    It begins at a line of the cache. Its contents are whatever was left there. Fresh memory would
+    cost page faults each time.
     """
     kept: dict[str, NDArray[np.uint8]] = _own.__dict__
     size = count * dtype.itemsize
     buffer = kept.get(name)
     if buffer is None or buffer.size < size:
-        buffer = np.empty(size, np.uint8)
+        held = np.empty(size + _LINE, np.uint8)
+        begin = -held.ctypes.data % _LINE
+        buffer = held[begin : begin + size]
         if size <= _KEPT_BYTES:
             kept[name] = buffer
     return buffer[:size].view(dtype)

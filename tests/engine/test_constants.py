@@ -53,7 +53,8 @@ def test_a_named_file_goes_before_it_and_so_does_what_is_built_in(
 ) -> None:
     caching.write(file_name(), as_text(SLOW_DIRECT))
     named = tmp_path / "replicas.toml"
-    named.write_text(as_text(dataclasses.replace(built_in(), fft_rate=1e8)), encoding="utf-8")
+    slow_transforms = dataclasses.replace(built_in(), fft_rate=1e8, block_fft_rate=1e8)
+    named.write_text(as_text(slow_transforms), encoding="utf-8")
     monkeypatch.setenv("CONVOLVED_CONSTANTS", str(named))
     assert (in_force().origin, in_force().path) == ("as set", named)
     assert plan(PROBLEM).chosen.algorithm == "direct"
