@@ -32,22 +32,25 @@ def test_a_transform_in_pieces_is_the_discrete_fourier_transform(lanes: int, twi
         if lanes * lanes > n:
             continue
         x = numbers(n, (2 * n,), "float64")
-        source, target = x.copy(), np.empty(2 * n)
+        held = np.concatenate((x, np.empty(2 * n)))
         tables, places = tables_of(n, lanes, np.dtype("float64"))
+        source, target = 0, 2 * n
         for piece in range(n // lanes**2):
             twist = 0 if twisted else -1
-            first(source, 0, n, n, tables, places[0], twist, target, 0, n, piece, piece + 1)
+            here = (0, n, n, tables, places[0], twist, target, target + n)
+            first(held, *here, piece, piece + 1)
         s, left = lanes, n // lanes
         for radix, place in zip(radices(n, lanes)[1:], places[1:], strict=True):
             source, target = target, source
+            there = (source, source + n, left, s, radix, tables, place, target, target + n)
             for begin in range(0, n // (radix * lanes), 3):
-                end = min(begin + 3, n // (radix * lanes))
-                later(source, 0, n, left, s, radix, tables, place, target, 0, n, begin, end)
+                later(held, *there, begin, min(begin + 3, n // (radix * lanes)))
             s, left = s * radix, left // radix
+        found = held[target : target + n] + 1j * held[target + n :][:n]
         z = x[:n] + 1j * x[n:]
         if twisted:
             z = z * np.exp(0.5j * np.pi * np.arange(n) / n)
-        np.testing.assert_allclose(target[:n] + 1j * target[n:], np.fft.fft(z), atol=1e-11 * n)
+        np.testing.assert_allclose(found, np.fft.fft(z), atol=1e-11 * n)
 
 
 @settings(max_examples=100)

@@ -5,8 +5,8 @@ numbers apart from one another, transforms them in registers and turns them by t
 The first pass has as many numbers in a block as a vector has lanes and exchanges rows and
 columns, so that every pass reads and writes whole vectors. A pass may be done in any pieces.
 
-Real and imaginary parts lie in two arrays. To transform back is to transform with the two
-exchanged.
+Real and imaginary parts lie in two stretches of one array. To transform back is to transform with
+the two exchanged.
 
 Source: C. Van Loan, "Computational Frameworks for the Fast Fourier Transform" (1992), 1.7.
 """
@@ -15,18 +15,21 @@ from __future__ import annotations
 
 import cmath
 import math
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from numba.core import types
 from numba.extending import intrinsic
 
 from .compile import kernel, revision
-from .vectors import Code, intrinsic_code
+from .vectors import INT, Code, intrinsic_code
 
 __all__ = ["passes"]
 
 Pair = tuple[Any, Any]
+
+_LATER_RADICES = (2, 4, 8, 16)
 
 
 def _small(code: Code, z: list[Pair]) -> list[Pair]:
@@ -54,28 +57,48 @@ def _turned(code: Code, z: Pair, w: complex, quarter: bool, not_at_all: bool) ->
     return code.rotate(z, (code.constant(w.real), code.constant(w.imag)))
 
 
-def _emit_first(code: Code, given: list[Any], literals: list[int]) -> None:
-    x, re, im, step, tables, twiddles, twist_re, twist_im, y, out_re, out_im = given
-    twisted, radix = literals
+def _emit_cases(code: Code, key: Any, cases: Mapping[int, Callable[[], None]]) -> None:
+    """What of the cases the integer `key`, which is one of them, tells at run time."""
     b = code.b
-    z = []
-    for j in range(radix):
-        offset = b.mul(step, step.type(j))
-        value = code.load(x, b.add(re, offset)), code.load(x, b.add(im, offset))
-        if twisted:
-            turn = (
-                code.load(tables, b.add(twist_re, offset)),
-                code.load(tables, b.add(twist_im, offset)),
-            )
-            value = code.rotate(value, turn)
-        z.append(value)
-    z = _small(code, z)
-    for k in range(1, radix):
-        at = b.add(twiddles, b.mul(step, step.type(2 * (k - 1))))
-        z[k] = code.rotate(z[k], (code.load(tables, at), code.load(tables, b.add(at, step))))
-    for place, part in ((out_re, 0), (out_im, 1)):
-        for k, row in enumerate(code.transpose([value[part] for value in z])):
-            code.store(row, y, b.add(place, place.type(k * radix)))
+    leaving = b.append_basic_block("leaving")
+    switch = b.switch(key, leaving)
+    for value, emit in cases.items():
+        block = b.append_basic_block(f"case_{value}")
+        switch.add_case(INT(value), block)
+        b.position_at_end(block)
+        emit()
+        b.branch(leaving)
+    b.position_at_end(leaving)
+
+
+def _emit_first(code: Code, given: list[Any], literals: list[int]) -> None:
+    x, re, im, step, constants, twiddles, twist_re, twist_im, to_re, to_im, twisted = given
+    (radix,) = literals
+    b = code.b
+
+    def block(*, twisted: bool) -> None:
+        z = []
+        for j in range(radix):
+            offset = b.mul(step, step.type(j))
+            value = code.load(x, b.add(re, offset)), code.load(x, b.add(im, offset))
+            if twisted:
+                turn = (
+                    code.load(constants, b.add(twist_re, offset)),
+                    code.load(constants, b.add(twist_im, offset)),
+                )
+                value = code.rotate(value, turn)
+            z.append(value)
+        z = _small(code, z)
+        for k in range(1, radix):
+            at = b.add(twiddles, b.mul(step, step.type(2 * (k - 1))))
+            turn = code.load(constants, at), code.load(constants, b.add(at, step))
+            z[k] = code.rotate(z[k], turn)
+        for place, part in ((to_re, 0), (to_im, 1)):
+            for k, row in enumerate(code.transpose([value[part] for value in z])):
+                code.store(row, x, b.add(place, place.type(k * radix)))
+
+    cases = {0: partial(block, twisted=False), 1: partial(block, twisted=True)}
+    _emit_cases(code, twisted, cases)
 
 
 @intrinsic(prefer_literal=True)
@@ -85,44 +108,48 @@ def _first(
     re: Any,
     im: Any,
     step: Any,
-    tables: Any,
+    constants: Any,
     twiddles: Any,
     twist_re: Any,
     twist_im: Any,
-    y: Any,
-    out_re: Any,
-    out_im: Any,
+    to_re: Any,
+    to_im: Any,
     twisted: Any,
     lanes: Any,
 ) -> Any:
     """As many blocks of `lanes` numbers, `step` apart from one another, as a vector has lanes."""
-    arguments = (
-        *(x, re, im, step, tables, twiddles, twist_re, twist_im, y, out_re, out_im),
-        *(twisted, lanes),
-    )
-    if not all(isinstance(each, types.IntegerLiteral) for each in arguments[-2:]):
-        return None
-    return _typed(_emit_first, arguments, 2)
+    plain = (re, im, step, constants, twiddles, twist_re, twist_im, to_re, to_im, twisted)
+    return _typed(_emit_first, (x, *plain), lanes)
 
 
 def _emit_later(code: Code, given: list[Any], literals: list[int]) -> None:
-    x, re, im, step, tables, twiddles, y, out_re, out_im, out_step = given
-    turned, radix, _ = literals
+    x, re, im, step, constants, twiddles, to_re, to_im, to_step, radix, turned = given
     b = code.b
-    z = []
-    for j in range(radix):
-        offset = b.mul(step, step.type(j))
-        z.append((code.load(x, b.add(re, offset)), code.load(x, b.add(im, offset))))
-    z = _small(code, z)
-    for k in range(radix):
-        value = z[k]
-        if turned and k:
-            at = b.add(twiddles, twiddles.type(2 * (k - 1)))
-            turn = code.broadcast(tables, at), code.broadcast(tables, b.add(at, at.type(1)))
-            value = code.rotate(value, turn)
-        offset = b.mul(out_step, out_step.type(k))
-        code.store(value[0], y, b.add(out_re, offset))
-        code.store(value[1], y, b.add(out_im, offset))
+
+    def block(radix: int, *, turned: bool) -> None:
+        z = []
+        for j in range(radix):
+            offset = b.mul(step, step.type(j))
+            z.append((code.load(x, b.add(re, offset)), code.load(x, b.add(im, offset))))
+        z = _small(code, z)
+        for k in range(radix):
+            value = z[k]
+            if turned and k:
+                at = b.add(twiddles, twiddles.type(2 * (k - 1)))
+                turn = (
+                    code.broadcast(constants, at),
+                    code.broadcast(constants, b.add(at, at.type(1))),
+                )
+                value = code.rotate(value, turn)
+            offset = b.mul(to_step, to_step.type(k))
+            code.store(value[0], x, b.add(to_re, offset))
+            code.store(value[1], x, b.add(to_im, offset))
+
+    cases: dict[int, Callable[[], None]] = {}
+    for each in _LATER_RADICES:
+        cases[2 * each] = partial(block, each, turned=False)
+        cases[2 * each + 1] = partial(block, each, turned=True)
+    _emit_cases(code, b.add(b.mul(radix, INT(2)), turned), cases)
 
 
 @intrinsic(prefer_literal=True)
@@ -132,32 +159,26 @@ def _later(
     re: Any,
     im: Any,
     step: Any,
-    tables: Any,
+    constants: Any,
     twiddles: Any,
-    y: Any,
-    out_re: Any,
-    out_im: Any,
-    out_step: Any,
-    turned: Any,
+    to_re: Any,
+    to_im: Any,
+    to_step: Any,
     radix: Any,
+    turned: Any,
     lanes: Any,
 ) -> Any:
     """A vector of blocks of `radix` numbers, `step` apart from one another."""
-    arguments = (
-        *(x, re, im, step, tables, twiddles, y, out_re, out_im, out_step),
-        *(turned, radix, lanes),
-    )
-    if not all(isinstance(each, types.IntegerLiteral) for each in arguments[-3:]):
+    plain = (re, im, step, constants, twiddles, to_re, to_im, to_step, radix, turned)
+    return _typed(_emit_later, (x, *plain), lanes)
+
+
+def _typed(emit: Any, arguments: tuple[Any, ...], lanes: Any) -> Any:
+    """Integers that happen to be literal are none of the constants; `lanes` is one."""
+    if not isinstance(lanes, types.IntegerLiteral):
         return None
-    return _typed(_emit_later, arguments, 3)
-
-
-def _typed(emit: Any, arguments: tuple[Any, ...], literals: int) -> Any:
-    """Integers that happen to be literal are none of the constants."""
-    fixed = tuple(
-        each if isinstance(each, types.Array) else types.int64 for each in arguments[:-literals]
-    )
-    return intrinsic_code(emit, (*fixed, *arguments[-literals:]))
+    plain = (each if isinstance(each, types.Array) else types.int64 for each in arguments)
+    return intrinsic_code(emit, (*plain, lanes))
 
 
 first_of_blocks: Any = _first
@@ -166,13 +187,13 @@ later_of_blocks: Any = _later
 
 @cache
 def passes(lanes: int) -> tuple[Any, Any]:
-    """The kernels (first, later) for vectors of that length.
+    """The kernels (first, later) for vectors of that length, from place to place in one array x.
 
-    first(x, re, im, n, tables, twiddles, twist, y, out_re, out_im, begin, end): the pieces
+    first(x, re, im, n, constants, twiddles, twist, to_re, to_im, begin, end): the pieces
     begin..end-1 of the first pass, of which there are n / lanes^2; twist is the place of the
     factors by which the input is turned first, -1 for none.
 
-    later(x, re, im, n, s, radix, tables, twiddles, y, out_re, out_im, begin, end): the pieces of
+    later(x, re, im, n, s, radix, constants, twiddles, to_re, to_im, begin, end): the pieces of
     a pass over the s transforms of length n that are left, of which there are s n / (radix lanes).
     """
     parts_revision = revision("vectors")
@@ -183,53 +204,35 @@ def passes(lanes: int) -> tuple[Any, Any]:
         re: int,
         im: int,
         n: int,
-        tables: Any,
+        constants: Any,
         twiddles: int,
         twist: int,
-        y: Any,
-        out_re: int,
-        out_im: int,
+        to_re: int,
+        to_im: int,
         begin: int,
         end: int,
     ) -> None:
         # Named here to be held by the closure.
         _ = parts_revision
         step = n // lanes
+        twisted = 1 if twist >= 0 else 0
         for piece in range(begin, end):
             p = piece * lanes
             to = p * lanes
-            if twist >= 0:
-                first_of_blocks(
-                    x,
-                    re + p,
-                    im + p,
-                    step,
-                    tables,
-                    twiddles + p,
-                    twist + p,
-                    twist + n + p,
-                    y,
-                    out_re + to,
-                    out_im + to,
-                    1,
-                    lanes,
-                )
-            else:
-                first_of_blocks(
-                    x,
-                    re + p,
-                    im + p,
-                    step,
-                    tables,
-                    twiddles + p,
-                    0,
-                    0,
-                    y,
-                    out_re + to,
-                    out_im + to,
-                    0,
-                    lanes,
-                )
+            first_of_blocks(
+                x,
+                re + p,
+                im + p,
+                step,
+                constants,
+                twiddles + p,
+                twist + p,
+                twist + n + p,
+                to_re + to,
+                to_im + to,
+                twisted,
+                lanes,
+            )
 
     @kernel
     def later(
@@ -239,133 +242,34 @@ def passes(lanes: int) -> tuple[Any, Any]:
         n: int,
         s: int,
         radix: int,
-        tables: Any,
+        constants: Any,
         twiddles: int,
-        y: Any,
-        out_re: int,
-        out_im: int,
+        to_re: int,
+        to_im: int,
         begin: int,
         end: int,
     ) -> None:
         _ = parts_revision
         across = s // lanes
         step = s * (n // radix)
+        # In the last pass every factor is one.
+        turned = 1 if n > radix else 0
         for piece in range(begin, end):
             p, q = piece // across, (piece % across) * lanes
             at, to = q + s * p, q + s * radix * p
-            turn = twiddles + 2 * (radix - 1) * p
-            if n == radix:
-                if radix == 16:
-                    later_of_blocks(
-                        x,
-                        re + at,
-                        im + at,
-                        step,
-                        tables,
-                        turn,
-                        y,
-                        out_re + to,
-                        out_im + to,
-                        s,
-                        0,
-                        16,
-                        lanes,
-                    )
-                elif radix == 8:
-                    later_of_blocks(
-                        x,
-                        re + at,
-                        im + at,
-                        step,
-                        tables,
-                        turn,
-                        y,
-                        out_re + to,
-                        out_im + to,
-                        s,
-                        0,
-                        8,
-                        lanes,
-                    )
-                elif radix == 4:
-                    later_of_blocks(
-                        x,
-                        re + at,
-                        im + at,
-                        step,
-                        tables,
-                        turn,
-                        y,
-                        out_re + to,
-                        out_im + to,
-                        s,
-                        0,
-                        4,
-                        lanes,
-                    )
-                else:
-                    later_of_blocks(
-                        x,
-                        re + at,
-                        im + at,
-                        step,
-                        tables,
-                        turn,
-                        y,
-                        out_re + to,
-                        out_im + to,
-                        s,
-                        0,
-                        2,
-                        lanes,
-                    )
-            elif radix == 16:
-                later_of_blocks(
-                    x,
-                    re + at,
-                    im + at,
-                    step,
-                    tables,
-                    turn,
-                    y,
-                    out_re + to,
-                    out_im + to,
-                    s,
-                    1,
-                    16,
-                    lanes,
-                )
-            elif radix == 8:
-                later_of_blocks(
-                    x,
-                    re + at,
-                    im + at,
-                    step,
-                    tables,
-                    turn,
-                    y,
-                    out_re + to,
-                    out_im + to,
-                    s,
-                    1,
-                    8,
-                    lanes,
-                )
-            else:
-                later_of_blocks(
-                    x,
-                    re + at,
-                    im + at,
-                    step,
-                    tables,
-                    turn,
-                    y,
-                    out_re + to,
-                    out_im + to,
-                    s,
-                    1,
-                    4,
-                    lanes,
-                )
+            later_of_blocks(
+                x,
+                re + at,
+                im + at,
+                step,
+                constants,
+                twiddles + 2 * (radix - 1) * p,
+                to_re + to,
+                to_im + to,
+                s,
+                radix,
+                turned,
+                lanes,
+            )
 
     return first, later

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["LEVEL", "UNIT", "VECTORS", "Layout"]
+__all__ = [
+    "ADD",
+    "BACK_FIRST",
+    "BACK_LATER",
+    "FIRST",
+    "KEEP",
+    "LATER",
+    "LEVEL",
+    "PRODUCTS",
+    "UNIT",
+    "VECTORS",
+    "Layout",
+]
 
 UNIT = 12
 """Integers of a unit: kind, row, begin, end, re, im, to_re, to_im, n, s, radix, twiddles."""
 
-LEVEL = 12
+FIRST, LATER, KEEP, PRODUCTS, BACK_FIRST, BACK_LATER, ADD = range(7)
+"""Kinds of units: passes of a transform, keeping its result, products, passes of a transform
+back, adding its result to what is ahead. Those from PRODUCTS on serve outputs only."""
+
+LEVEL = 11
 """Integers of a level: length, delay, partitions, steps, first of its step ends, first unit,
-chunks, ring, spectra, transposed lanes, twist, bins at a time."""
+chunks, ring, spectra, whether its transforms take whole vectors, twist."""
 
 VECTORS = 4
 """Vectors of bins that are multiplied together."""

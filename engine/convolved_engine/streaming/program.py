@@ -1,6 +1,6 @@
 """The program of a partitioned stream: what lies where, and what is done at which boundary.
 
-Made once for a response and a number of signals side by side; see `kernels.partitions`, which
+Made once for a response and a number of signals side by side; see `kernels.units`, which
 runs it.
 """
 
@@ -13,13 +13,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convolved_engine.kernels.partition_layout import LEVEL, VECTORS, Layout
+from convolved_engine.kernels.partition_layout import (
+    ADD,
+    BACK_FIRST,
+    BACK_LATER,
+    FIRST,
+    KEEP,
+    LATER,
+    LEVEL,
+    PRODUCTS,
+    VECTORS,
+    Layout,
+)
 from convolved_engine.streaming.scheme import Level, Scheme, nanoseconds
 from convolved_engine.streaming.transform import radices, tables_of
 
 __all__ = ["Program", "Rows", "factors_of", "lanes_for", "program_for"]
-
-_FIRST, _LATER, _KEEP, _PRODUCTS, _BACK_FIRST, _BACK_LATER, _ADD = range(7)
 
 # Nanoseconds for one number in each kind of unit, by which units are dealt out; of products for
 # one pair of spectra.
@@ -166,7 +175,7 @@ def program_for(
         cut = _cut(stages, steps, at_once)
         levels += (level.length, level.delay, level.partitions, steps, len(ends))
         levels += (len(units), level.length // width, ring, spectrum)
-        levels += (int(transposed == lanes), twist, 0)
+        levels += (int(transposed == lanes), twist)
         dealt, load = _dealt(cut, steps)
         ends += dealt
         loads.append(load)
@@ -228,14 +237,14 @@ def _units(
         else:
             places = (0, 0, target, target + n, n, 0, 0, turns[0])
         pieces = n // transposed**2
-        cost = _NANOSECONDS[_FIRST] * transposed**2
-        made = [_Unit(_BACK_FIRST if back else _FIRST, row, pieces, places, cost)]
+        cost = _NANOSECONDS[FIRST] * transposed**2
+        made = [_Unit(BACK_FIRST if back else FIRST, row, pieces, places, cost)]
         s, left = transposed, n // transposed
         for radix, turn in zip(each[1:], turns[1:], strict=True):
             source, target = target, source
             places = (source, source + n, target, target + n, left, s, radix, turn)
-            cost = _NANOSECONDS[_LATER] * radix * transposed
-            kind = _BACK_LATER if back else _LATER
+            cost = _NANOSECONDS[LATER] * radix * transposed
+            kind = BACK_LATER if back else LATER
             made.append(_Unit(kind, row, n // (radix * transposed), places, cost))
             s, left = s * radix, left // radix
         return made, target
@@ -244,18 +253,18 @@ def _units(
     for row in range(rows.inputs):
         made, result = transform(row, back=False)
         places = (result, result + n, 0, 0, 0, 0, 0, 0)
-        cost = _NANOSECONDS[_KEEP] * 2 * width
-        stages.append([*made, _Unit(_KEEP, row, n // width, places, cost)])
+        cost = _NANOSECONDS[KEEP] * 2 * width
+        stages.append([*made, _Unit(KEEP, row, n // width, places, cost)])
     for row in range(rows.outputs):
         places = (0, 0, scratch, scratch + n, 0, 0, 0, 0)
         pairs = rows.group_inputs * level.partitions
-        cost = _NANOSECONDS[_PRODUCTS] * pairs * width
-        stages.append([_Unit(_PRODUCTS, row, n // width, places, cost)])
+        cost = _NANOSECONDS[PRODUCTS] * pairs * width
+        stages.append([_Unit(PRODUCTS, row, n // width, places, cost)])
         made, result = transform(row, back=True)
         # The imaginary part comes first, as it went in.
         places = (result + n, result, 0, 0, 0, 0, 0, 0)
-        cost = _NANOSECONDS[_ADD] * width
-        stages.append([*made, _Unit(_ADD, row, n // width, places, cost)])
+        cost = _NANOSECONDS[ADD] * width
+        stages.append([*made, _Unit(ADD, row, n // width, places, cost)])
     return stages
 
 
