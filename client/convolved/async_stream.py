@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from convolved.async_calls import AsyncPipe
 from convolved.async_transport import AsyncTransport
+from convolved.documented import as_documented
 from convolved.feed import Blocks, Feed
 from convolved.mapping import AHEAD, Window
 from convolved.session.calls import AnyFilter
 from convolved.session.live import LiveSession
 from convolved.session.resuming import Lost
 from convolved.session.sources import Source
+from convolved.stream import Stream
 from convolved.stream_face import REFUSALS, StreamFace
 from convolved.wire.swaps import When
 from convolved_vocabulary import ConvolvedError, NotFound, Unavailable
@@ -49,107 +51,36 @@ class AsyncStream(StreamFace):
         self._end: Callable[[], object] | None = None
         self._adopt(pipe)
 
+    @as_documented(Stream.push)
     async def push(self, block: ArrayLike) -> NDArray[Any]:
-        """Send a block and return all the output that it fixes.
-
-        Args:
-            block: (channels, *size, n) for any n, also 0; with one channel (*size, n) does.
-
-        Returns:
-            (out_channels, *out_size, m); without the channel axis if the block came without it
-            and one channel comes out.
-
-        Raises:
-            InvalidArgument: for another shape or dtype than the stream was opened for.
-            FailedPrecondition: if the stream has ended, is closed or was lost.
-            Unavailable: if the server is gone.
-            DeadlineExceeded: if the answer takes longer than the client's timeout.
-        """
+        """Send a block and return all the output that it fixes."""
         pipe = await self._ready("push")
         messages = self._live.push(block)
         if self._live.awaiting:
             await self._exchange(pipe, messages)
         return self._live.take()
 
+    @as_documented(Stream.swap)
     async def swap(
         self, filter: AnyFilter, *, at: int | None = None, fade: int = 0, curve: str = "linear"
     ) -> int:
-        """Change the filter in mid-stream, sample-accurately, without a gap.
-
-        The new filter sounds as if it had always run on the past that is retained. Output
-        at + m, for m = 0 ... fade - 1, is (1 - g) * old + g * new, g being u = (m + 1/2) / fade
-        or (1 - cos(pi u)) / 2: shares that sum to one in amplitude. An output is fixed when
-        every filter that takes part in it has fixed it. The server prepares the filter while it
-        goes on answering, and this waits until it is ready. If it is refused, the stream goes on
-        with the filter that it has.
-
-        Args:
-            filter: what `register` returned, a filter's name, a filter, a layer, or the array
-                of an impulse response. It matches the present one in rank, channels in and out,
-                size, dtype of the output, rate and delay.
-            at: the output index at which the change begins: at least `outputs`, and not before
-                the fade of an earlier swap ends. None: the earliest.
-            fade: how many outputs the change takes; 0 changes from one sample to the next.
-            curve: "linear" or "raised_cosine".
-
-        Returns:
-            the output index at which the change begins.
-
-        Raises:
-            InvalidArgument: for a filter that does not match, or that reaches further back than
-                the first one and the `history` of the stream; for a position that is too early.
-            FailedPrecondition: if the stream has ended, is closed or was lost.
-            NotFound: if the server holds no filter of that name.
-            ResourceExhausted: if the server has no room for another filter.
-            Unavailable: if the server is gone.
-            DeadlineExceeded: if the filter is not ready within the client's timeout.
-        """
+        """Change the filter in mid-stream, sample-accurately, without a gap."""
         pipe = await self._ready("swap")
         source = await self._find(filter)
         messages = self._live.swap(source, When(at, fade, curve))
         await self._exchange(pipe, messages, refusable=True)
         return self._live.filters.confirmed
 
+    @as_documented(Stream.map)
     def map(self, blocks: Blocks, *, ahead: int = AHEAD) -> AsyncIterator[NDArray[Any]]:
-        """Push every block of an iterable; yield what each push and at last `flush` give.
-
-        The iterable may be an asynchronous one; a plain one must not block.
-
-        Blocks are sent while the answers to earlier ones are on their way, so that the time of the
-        way does not limit how many get through. An output is yielded once it is there; by the sync
-        client, once one more block has been drawn too, so that for blocks that come at their own
-        pace, as from a microphone, `push` is one block sooner.
-
-        What goes wrong, in `blocks` too, is raised where the output would have been yielded. Then,
-        and when the iterator is closed before its end, the stream has ended; `reset` it to go on.
-        While it lasts nothing else may be pushed.
-
-        Args:
-            blocks: as `push` takes them; drawn as needed, so that they may never end.
-            ahead: how many blocks may be on their way at once, at least 1; with large ones it
-                is no more than 4 MiB.
-
-        Returns:
-            an iterator over the outputs, one for each block, empty ones too, and the tail.
-
-        Raises:
-            InvalidArgument: for a block of another shape or dtype than the stream was opened for.
-            FailedPrecondition: if the stream has ended, is closed or was lost.
-            Unavailable: if the server is gone.
-            DeadlineExceeded: if an answer takes longer than the client's timeout.
-        """
+        """Push every block of an iterable, also an asynchronous one; a plain one must not block."""
         window = Window(self._live, ahead)
         self._check_ready("map", self._transport.closed)
         return self._mapped(blocks, window)
 
+    @as_documented(Stream.flush)
     async def flush(self) -> NDArray[Any]:
-        """End the input and return what is left: (out_channels, *out_size, m).
-
-        Raises:
-            FailedPrecondition: if the stream has ended, is closed or was lost.
-            Unavailable: if the server is gone.
-            DeadlineExceeded: if the answer takes longer than the client's timeout.
-        """
+        """End the input and return what is left: (out_channels, *out_size, m)."""
         pipe = await self._ready("flush")
         await self._exchange(pipe, self._live.flush(), last=True)
         return self._live.take()
