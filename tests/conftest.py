@@ -1,5 +1,7 @@
 """Settings that every test shares."""
 
+import signal
+
 from hypothesis import settings
 
 # A first call compiles kernels and the cores may be shared, so no example has a deadline. Examples
@@ -7,3 +9,8 @@ from hypothesis import settings
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("steady")
+
+# A shell lets what it runs in the background ignore SIGINT; the programs that the tests interrupt
+# would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
