@@ -8,7 +8,7 @@ kernels that are not short beside the signal; those that are long beside it are 
 (`kernel_blocks`) where that is faster. Dilated kernels are stuffed with zeros, which costs
 nothing here; with a stride every s-th output is kept.
 
-The error bound is that of `overlap_save`, for the same transforms.
+The error bound is that of `spectral`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,13 @@ from convolved_engine import nonfinite, transforms
 from convolved_engine import threads as pool
 from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
-from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
+from convolved_engine.registry import Cost, Parameters, Runnable, register
 
 from .block_choice import held_bytes, one_block
 from .direct import Direct
 from .kernel_blocks import KernelBlocks, cost_in_blocks
 from .mixing import Spectra
+from .spectral import Spectral, relative_error
 from .weights import kernel_for_correlation
 
 __all__ = ["Circular"]
@@ -40,7 +41,7 @@ __all__ = ["Circular"]
 _MOST_POINTS = 1 << 24
 
 
-class Circular(Algorithm):
+class Circular(Spectral):
     """See the module.
 
     Its parameters: `length`, of the transform along each axis, joined by "x"; `hop` where the
@@ -50,47 +51,23 @@ class Circular(Algorithm):
     name = "circular"
 
     def supports(self, problem: Problem) -> str | None:
-        """Floating dtypes with a bound on the norm only, and signals that are not too long."""
-        if problem.is_integer:
-            return "a transform cannot keep integers exact"
-        if problem.accuracy == "strict":
-            return "a transform bounds no error by its own output's terms, as strict demands"
+        """Signals that are not too long."""
         if math.prod(_needed(problem)) > _MOST_POINTS:
             return f"its one transform would have more than {_MOST_POINTS:,} points"
-        return None
-
-    def cost(self, problem: Problem, machine: Machine) -> Cost:
-        """The cheapest lengths by the time of their transforms, products and copies."""
-        return _costs(problem, machine)[0]
+        return super().supports(problem)
 
     def costs(self, problem: Problem, machine: Machine) -> tuple[Cost, ...]:
         """Of one transform, and of a kernel cut into blocks."""
         return _costs(problem, machine)
 
-    def form(self, problem: Problem, parameters: Parameters) -> Hashable:
-        """The lengths and what the weight means; batch and size may differ."""
-        return (
-            self.name,
-            problem.groups,
-            problem.stride,
-            problem.dilation,
-            problem.pads,
-            problem.dtype,
-            problem.flip,
-            tuple(sorted(parameters.items())),
-        )
-
-    def prepare(
+    def prepare_finite(
         self,
         problem: Problem,
         weight: NDArray[Any],
         bias: NDArray[Any] | None,
         parameters: Parameters,
     ) -> Runnable:
-        """The spectra of the kernels."""
-        if not np.isfinite(weight).all():
-            # A transform would spread it over every output.
-            return Direct().prepare(problem, weight, bias, parameters)
+        """See `Spectral`."""
         if "hop" not in parameters:
             return _Circular(problem, weight, bias, parameters)
         backend = str(parameters.get("backend", transforms.default_backend()))
@@ -149,11 +126,10 @@ def _cost(problem: Problem, machine: Machine) -> Cost:
     helping = min(machine.threads, problem.batch * problem.groups)
     weights = problem.out_channels * problem.group_inputs * math.prod(problem.extent)
     held = held_bytes(problem, lengths, helping) + 2 * weights * problem.dtype.itemsize
-    unit = float(np.finfo(problem.dtype).eps) / 2
     return Cost(
         seconds=seconds,
         workspace_bytes=held,
-        relative_error=8 * unit * (math.log2(math.prod(lengths)) + math.sqrt(problem.group_inputs)),
+        relative_error=relative_error(problem, math.prod(lengths)),
         parameters={"length": "x".join(map(str, lengths))},
         preparing_seconds=problem.out_channels * problem.group_inputs * each,
     )

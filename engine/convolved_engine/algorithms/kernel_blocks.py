@@ -6,13 +6,12 @@ a signal is much shorter than the kernel, several short transforms back take les
 one there and back.
 
 Blocks of `length` samples give `hop` outputs each, for signals of up to length - hop + 1 samples.
-The error bound is that of `overlap_save`, for the same transforms.
+The error bound is that of `spectral`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +26,7 @@ from convolved_engine.registry import Cost, Parameters, Runnable
 
 from .block_choice import held_bytes, one_block
 from .direct import Direct
+from .spectral import relative_error
 from .weights import kernel_for_correlation
 
 __all__ = ["KernelBlocks", "cost_in_blocks"]
@@ -64,12 +64,11 @@ def _predict(problem: Problem, machine: Machine, length: int) -> Cost:
     row += -(-blocks // _together(length, problem.dtype)) * machine.fft_chunk_seconds
     rows = problem.batch * problem.out_channels
     spectra = problem.out_channels * blocks
-    unit = float(np.finfo(problem.dtype).eps) / 2
     return Cost(
         seconds=4 * machine.call_seconds + -(-rows // min(machine.threads, rows)) * row,
         workspace_bytes=held_bytes(problem, (length,), machine.threads * blocks)
         + spectra * length * problem.dtype.itemsize,
-        relative_error=8 * unit * (math.log2(length) + 1),
+        relative_error=relative_error(problem, length),
         parameters={"length": str(length), "hop": hop},
         preparing_seconds=spectra * each,
     )
