@@ -3,15 +3,11 @@
 Overlap-save (A. Oppenheim, R. Schafer, Discrete-Time Signal Processing, section 8.7.3) with
 blocks of `block` samples along each axis; a block may well span a whole axis. Several channels are
 mixed in the frequency domain. A dilated problem falls into undilated phases; stuffing its kernel
-with zeros would make longer transforms. With a stride all outputs of a phase are computed and
-every s-th is kept.
+with zeros would make longer transforms. Real signals along one axis have kernels of their own
+(`right_angle`); all others are transformed here, and with a stride all outputs of a phase are
+computed and every s-th is kept.
 
-Error bound: a transform of n points errs by about u * log2(n) relative to the root mean square of
-its result (N. Higham, Accuracy and Stability of Numerical Algorithms, theorem 24.2). Three
-transforms are involved, and rounding errors spread evenly over a block, so that
-|error| <= 8 * u * (log2(n) + sqrt(channels)) * sum|w| * max|x| leaves a wide margin; it assumes,
-as all such bounds of practical size do, that roundings are not all aligned. It is a bound on the
-norm: small outputs beside large ones have no digits of their own.
+The error bound is that of `spectral`.
 """
 
 from __future__ import annotations
@@ -20,7 +16,6 @@ import bisect
 import functools
 import itertools
 import math
-from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -30,82 +25,56 @@ from convolved_engine import nonfinite, transforms
 from convolved_engine import threads as pool
 from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
-from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
+from convolved_engine.registry import Cost, Parameters, Runnable, register
 
+from . import right_angle
 from .block_choice import best_blocks
 from .blocks import BlockGrid, PhaseAxis, phases
-from .direct import Direct
 from .mixing import Spectra
+from .spectral import Spectral, directly, relative_error, worth_trying
 from .weights import kernel_for_correlation
 
 __all__ = ["OverlapSave"]
 
 
-class OverlapSave(Algorithm):
+class OverlapSave(Spectral):
     """See the module.
 
     Its parameters: `block`, lengths joined by "x"; `batch`, blocks of one transform along the last
-    axis; `groups`, groups of one transform; perhaps `backend`, one of `transforms.BACKENDS`; and
-    perhaps `planning`, "measure" where FFTW may take its time.
+    axis; `groups`, groups of one transform; perhaps `backend`, "kernels" or one of
+    `transforms.BACKENDS`; and perhaps `planning`, "measure" where FFTW may take its time. Those of
+    the kernels are `block` and `backend` alone.
     """
 
     name = "overlap_save"
     has_grid = True
     can_measure = True
 
-    def supports(self, problem: Problem) -> str | None:
-        """Floating dtypes with a bound on the norm only."""
-        if problem.is_integer:
-            return "a transform cannot keep integers exact"
-        if problem.accuracy == "strict":
-            return "a transform bounds no error by its own output's terms, as strict demands"
-        return None
-
-    def cost(self, problem: Problem, machine: Machine) -> Cost:
-        """The fastest block by the time of its transforms, products and copies."""
-        return _costs(problem, machine)[0]
-
     def costs(self, problem: Problem, machine: Machine) -> tuple[Cost, ...]:
         """Other blocks are sooner prepared, or smaller."""
         return _costs(problem, machine)
 
-    def form(self, problem: Problem, parameters: Parameters) -> Hashable:
-        """The block and what the weight means; batch and size may differ."""
-        return (
-            self.name,
-            problem.groups,
-            problem.stride,
-            problem.dilation,
-            problem.pads,
-            problem.dtype,
-            problem.flip,
-            tuple(sorted(parameters.items())),
-        )
-
-    def prepare(
+    def prepare_finite(
         self,
         problem: Problem,
         weight: NDArray[Any],
         bias: NDArray[Any] | None,
         parameters: Parameters,
     ) -> Runnable:
-        """The spectra of the kernels."""
-        if not np.isfinite(weight).all():
-            # A transform would spread it over every output.
-            return Direct().prepare(problem, weight, bias, parameters)
+        """See `Spectral`."""
+        if parameters.get("backend") == right_angle.BACKEND:
+            return right_angle.RightAngle(problem, weight, bias, int(parameters["block"]))
         return _OverlapSave(problem, weight, bias, parameters)
 
 
 @functools.lru_cache(maxsize=1024)
 def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
-    unit = float(np.finfo(problem.dtype).eps) / 2
-    return tuple(
+    found = list(right_angle.costs(problem, machine)) if right_angle.serves(problem) else []
+    found += [
         Cost(
             seconds=best.seconds,
             workspace_bytes=best.held_bytes,
-            relative_error=8
-            * unit
-            * (math.log2(math.prod(best.block)) + math.sqrt(problem.group_inputs)),
+            relative_error=relative_error(problem, math.prod(best.block)),
             parameters={
                 "block": "x".join(map(str, best.block)),
                 "batch": best.batch,
@@ -114,7 +83,8 @@ def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
             preparing_seconds=best.preparing_seconds,
         )
         for best in best_blocks(problem, machine)
-    )
+    ]
+    return worth_trying(found)
 
 
 class _OverlapSave(Runnable):
@@ -127,7 +97,8 @@ class _OverlapSave(Runnable):
     ) -> None:
         super().__init__(problem, weight, bias)
         block = tuple(map(int, str(parameters["block"]).split("x")))
-        batch, self._together = int(parameters["batch"]), int(parameters["groups"])
+        batch = int(parameters.get("batch", 1))
+        self._together = int(parameters.get("groups", 1))
         self._blocks = BlockGrid(problem, block, batch)
         self.grid = self._blocks.outputs
         self._shape = transforms.Shape(
@@ -218,20 +189,11 @@ class _OverlapSave(Runnable):
             if nonfinite.looks_finite(results.reshape(-1, *self._blocks.block)):
                 nonfinite.spread(results, places, values, weight, count)
                 return results
-        return _directly(kept, weight, count)
+        return directly(kept, weight, count)
 
 
 def _channels(groups: slice, each: int) -> slice:
     return slice(groups.start * each, groups.stop * each)
-
-
-def _directly(samples: NDArray[Any], weight: NDArray[Any], groups: int) -> NDArray[Any]:
-    """The results of blocks (channels, batch, *block) by direct convolution."""
-    x = np.ascontiguousarray(samples.swapaxes(0, 1))
-    problem = Problem.of(x.shape, weight.shape, dtype=x.dtype, groups=groups)
-    results = np.empty(problem.output_shape, x.dtype)
-    Direct().prepare(problem, weight, None, {})(x, results, 1)
-    return results.swapaxes(0, 1)
 
 
 register(OverlapSave())

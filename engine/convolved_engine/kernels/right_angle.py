@@ -82,48 +82,6 @@ def _add_products(space: Any, x: int, constants: Any, h: int, n: int, to: int, f
             )
 
 
-def _in_one_array(lanes: int) -> tuple[Any, Any]:
-    """The passes of a transform from place to place in one array."""
-    first, later = passes(lanes)
-    if "y" not in first.py_func.__code__.co_varnames:
-        return first, later
-
-    @kernel
-    def first_here(
-        x: Any,
-        re: int,
-        im: int,
-        n: int,
-        constants: Any,
-        twiddles: int,
-        twist: int,
-        to_re: int,
-        to_im: int,
-        begin: int,
-        end: int,
-    ) -> None:
-        first(x, re, im, n, constants, twiddles, twist, x, to_re, to_im, begin, end)
-
-    @kernel
-    def later_here(
-        x: Any,
-        re: int,
-        im: int,
-        n: int,
-        s: int,
-        radix: int,
-        constants: Any,
-        twiddles: int,
-        to_re: int,
-        to_im: int,
-        begin: int,
-        end: int,
-    ) -> None:
-        later(x, re, im, n, s, radix, constants, twiddles, x, to_re, to_im, begin, end)
-
-    return first_here, later_here
-
-
 @cache
 def right_angle(lanes: int) -> tuple[Any, Any]:
     """The kernels (transform, convolve) for vectors of that many numbers.
@@ -138,7 +96,7 @@ def right_angle(lanes: int) -> tuple[Any, Any]:
     deals them out; those whose outputs are not finite are marked in `strange`. See
     `convolved_engine.algorithms.right_angle_layout` for the rest.
     """
-    first, later = _in_one_array(lanes)
+    first, later = passes(lanes)
     parts_revision = revision("vectors", "fourier")
 
     @kernel
