@@ -12,9 +12,16 @@ from convolved_engine.problem import Problem
 
 from .mixing import FEW_INPUTS
 
-__all__ = ["BlockChoice", "best_blocks", "held_bytes", "one_block"]
+__all__ = ["BlockChoice", "best_blocks", "held_bytes", "is_shared", "one_block"]
 
-_BATCH_BYTES = 192 << 10
+_BATCH_BYTES = 768 << 10
+# Threads take turns at what is not transforming: so long each one waits for its turns in one batch
+# of blocks. A batch of less than that effort, which is samples * log2(samples of a block) of
+# float32, is not worth it.
+_TURNS_SECONDS = 100e-6
+_SHARED_EFFORT = 2e6
+# Batches for each thread, lest the last one keep the others waiting.
+_BATCHES_OF_A_THREAD = 2
 # So many are worth timing where times are measured.
 _FASTEST = 3
 _COMPLEX_EFFORT = 1.6
@@ -164,6 +171,13 @@ def held_bytes(problem: Problem, block: tuple[int, ...], blocks: int) -> int:
     return (blocks * rows + kernels) * math.prod(block) * problem.dtype.itemsize
 
 
+def is_shared(problem: Problem, block: tuple[int, ...], blocks: int) -> bool:
+    """Whether batches of so many blocks of a group are worth dealing out to several threads."""
+    points = math.prod(block)
+    rows = blocks * (problem.group_inputs + problem.group_outputs)
+    return rows * points * math.log2(points) * problem.dtype.itemsize / 4 >= _SHARED_EFFORT
+
+
 def _predict(
     problem: Problem,
     machine: Machine,
@@ -172,6 +186,7 @@ def _predict(
     longest: list[int],
     phases: int,
 ) -> BlockChoice:
+    """In batches as large as the cache holds, or as small as all threads have work."""
     counts = [
         -(-out // ((n - kernel) // stride + 1))
         for out, n, kernel, stride in zip(longest, block, problem.kernel, strides, strict=True)
@@ -179,23 +194,29 @@ def _predict(
     inputs, outputs = problem.group_inputs, problem.group_outputs
     points, item = math.prod(block), problem.dtype.itemsize
     held = points * item * max(inputs, outputs)
-    batch = max(1, min(counts[-1], _BATCH_BYTES // held))
-    together = max(1, min(problem.groups, _BATCH_BYTES // (held * batch)))
+    lines = phases * math.prod(counts[:-1]) * problem.batch
+    whole = max(1, _BATCH_BYTES // held)
+    parts = _BATCHES_OF_A_THREAD * machine.threads
+    most = {whole, max(1, min(whole, lines * counts[-1] * problem.groups // parts))}
 
-    each, one = one_block(problem, machine, block, batch, together)
+    def in_batches(blocks: int) -> BlockChoice:
+        batch = min(counts[-1], blocks)
+        together = max(1, min(problem.groups, blocks // batch))
+        each, one = one_block(problem, machine, block, batch, together)
+        items = lines * -(-counts[-1] // batch) * -(-problem.groups // together)
+        item_seconds = batch * together * one + machine.fft_chunk_seconds
+        helping = 1
+        if is_shared(problem, block, batch * together):
+            helping = max(1, min(machine.threads, items))
+            item_seconds += (helping > 1) * _TURNS_SECONDS
+        return BlockChoice(
+            # The last ones may leave a thread without work.
+            seconds=4 * machine.call_seconds + -(-items // helping) * item_seconds,
+            preparing_seconds=problem.groups * inputs * outputs * each,
+            block=block,
+            batch=batch,
+            together=together,
+            held_bytes=held_bytes(problem, block, helping * together * batch),
+        )
 
-    batches = -(-counts[-1] // batch)
-    items = phases * math.prod(counts[:-1]) * batches * problem.batch
-    items *= -(-problem.groups // together)
-    item_seconds = batch * min(together, problem.groups) * one + machine.fft_chunk_seconds
-    spectra = problem.groups * inputs * outputs * each
-    helping = max(1, min(machine.threads, items))
-    return BlockChoice(
-        # The last ones may leave a thread without work.
-        seconds=4 * machine.call_seconds + -(-items // helping) * item_seconds,
-        preparing_seconds=spectra,
-        block=block,
-        batch=batch,
-        together=together,
-        held_bytes=held_bytes(problem, block, helping * together * batch),
-    )
+    return min(map(in_batches, most if machine.threads > 1 else {whole}))

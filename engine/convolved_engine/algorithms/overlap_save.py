@@ -28,7 +28,7 @@ from convolved_engine.problem import Problem
 from convolved_engine.registry import Cost, Parameters, Runnable, register
 
 from . import right_angle
-from .block_choice import best_blocks
+from .block_choice import best_blocks, is_shared
 from .blocks import BlockGrid, PhaseAxis, phases
 from .mixing import Spectra
 from .spectral import Spectral, directly, relative_error, worth_trying
@@ -100,6 +100,7 @@ class _OverlapSave(Runnable):
         batch = int(parameters.get("batch", 1))
         self._together = int(parameters.get("groups", 1))
         self._blocks = BlockGrid(problem, block, batch)
+        self._shared = is_shared(problem, block, batch * self._together)
         self.grid = self._blocks.outputs
         self._shape = transforms.Shape(
             inputs=self._together * problem.group_inputs * batch,
@@ -139,6 +140,8 @@ class _OverlapSave(Runnable):
                     groups = slice(begin, min(problem.groups, begin + self._together))
                     self._blocks_at(place, phase, groups, space, x[signal], out[signal])
 
+        if not self._shared:
+            threads = 1
         with self._spectra.one_thread_each():
             pool.for_each_chunk(ends[-1], work, threads)
 
