@@ -135,14 +135,14 @@ class Incoming:
         if not self._queue:
             # Nothing is gained by reading ahead of one who waits.
             self._ahead = False
-            self.waiting_since = self._loop.time()
+            self.waiting_since = time.monotonic()
             try:
                 while self._reader is not None and not self._queue:
                     self._wake = self._loop.create_future()
                     await self._wake
                 if not (self._queue or self._closed or self._failure):
                     found = await self._next()
-                    self.arrived = self._loop.time()
+                    self.arrived = time.monotonic()
                     if found is not None:
                         return found[0]
             finally:
@@ -189,7 +189,7 @@ class Incoming:
                 found = await self._next()
                 if found is None:
                     return
-                self._queue.append((*found, self._loop.time()))
+                self._queue.append((*found, time.monotonic()))
                 self._held += found[1]
                 self._wake_up()
         except Exception as error:  # noqa: BLE001 - whoever takes the next message shall hear of it
@@ -210,12 +210,11 @@ class Incoming:
             self._wake.set_result(None)
 
     def _look(self) -> None:
-        now = self._loop.time()
         since = self.waiting_since
-        if since is not None and now - since >= self._idle_timeout:
+        silent = 0.0 if since is None else time.monotonic() - since
+        if silent >= self._idle_timeout:
             self._call.end(
                 IdleTimeout(f"no message came for {self._idle_timeout:g} s; open the stream again")
             )
             return
-        following = (now if since is None else since) + self._idle_timeout
-        self._timer = self._loop.call_at(following, self._look)
+        self._timer = self._loop.call_later(self._idle_timeout - silent, self._look)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from . import logs
@@ -46,7 +47,8 @@ def run(settings: Settings) -> int:
         logs.logger().warning("unknown setting in the environment", name=name)
     try:
         _check_constants()
-        idle = asyncio.run(_serve(settings))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            idle = runner.run(_serve(settings))
     finally:
         if settings.until_stdin_closes:
             _remove_own_folder(settings.listen)
@@ -56,6 +58,15 @@ def run(settings: Settings) -> int:
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop: uvloop's, which wakes up for less; asyncio's where that lacks."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop
 
 
 def _remove_own_folder(address: str) -> None:

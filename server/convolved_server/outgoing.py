@@ -86,10 +86,18 @@ class Outgoing:
     async def queue(self, message: bytes) -> None:
         """Let a message be sent; wait while too much is waiting."""
         self._check()
+        self.put(message)
+        await self.room()
+
+    def put(self, message: bytes) -> None:
+        """Let a message be sent; whoever does so waits for `room` before long."""
         self._queue.append(message)
         self._held += len(message)
         if self._writer is None:
             self._writer = self._loop.create_task(self._write_all())
+
+    async def room(self) -> None:
+        """Wait while too much is waiting."""
         while self._held > self.limit and self._writer is not None:
             await self._change()
         self._check()
@@ -133,11 +141,10 @@ class Outgoing:
             self._wake.set_result(None)
 
     def _look(self) -> None:
-        now = self._loop.time()
         since = self.writing_since
-        if since is not None and now - since >= self._idle_timeout:
+        silent = 0.0 if since is None else time.monotonic() - since
+        if silent >= self._idle_timeout:
             waited = f"{self._idle_timeout:g} s"
             self._call.end(IdleTimeout(f"nothing was read for {waited}; open the stream again"))
             return
-        following = (now if since is None else since) + self._idle_timeout
-        self._timer = self._loop.call_at(following, self._look)
+        self._timer = self._loop.call_later(self._idle_timeout - silent, self._look)

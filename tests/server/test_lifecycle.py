@@ -302,3 +302,19 @@ def test_a_missing_part_is_named_with_its_fix(part: str) -> None:
     )
     assert found.returncode == 2
     assert "pip install 'convolved[server]'" in found.stderr
+
+
+def test_without_uvloop_it_serves_on_the_loop_of_asyncio() -> None:
+    hide = "import sys; sys.modules['uvloop'] = None; "
+    flags = "sys.argv = ['server', '--listen', '127.0.0.1:0', '--until-stdin-closes']; "
+    run = "from convolved_server.__main__ import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", hide + flags + run],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as found:
+        with grpc.insecure_channel(serving_on(found)) as channel:
+            assert health(channel) == "SERVING"
+        found.communicate(timeout=PATIENCE)
+        assert found.returncode == 0

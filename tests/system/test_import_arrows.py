@@ -21,7 +21,14 @@ PACKAGES = {
 
 CORE = {"numpy", "grpc", "grpc_status", "google"}
 ENGINE = {"scipy", "pyfftw", "numba", "llvmlite", "threadpoolctl"}
-SERVER = {"grpc_health", "grpc_reflection", "pydantic", "pydantic_settings", "structlog"}
+SERVER = {
+    "grpc_health",
+    "grpc_reflection",
+    "pydantic",
+    "pydantic_settings",
+    "structlog",
+    "uvloop",
+}
 CLI = {"grpc_health", "matplotlib", "rich", "soundfile", "soxr", "typer"}
 
 # What each part may import beside itself and the standard library. The longest key that a module's

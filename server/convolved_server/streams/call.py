@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from convolved.v1 import convolution_pb2 as pb
@@ -61,6 +62,7 @@ class StreamCall:
             call, parse_request, resources.desk, resources.limits.idle_timeout
         )
         self._outgoing = Outgoing(call, resources.limits.idle_timeout)
+        self._computed: list[bytes] = []
         self._leaving: ConvolvedError | None = None
         self._hurrying: asyncio.TimerHandle | None = None
 
@@ -135,6 +137,7 @@ class StreamCall:
             with located("message"):
                 came = "the end of the stream" if message is None else f"a {told(message)}"
                 raise OutOfSequence("message", came, "a Block, or an End before the end")
+        self._give()
         session.end(message)
         while swapping.pending:
             await self._outgoing.send(await swapping.accept())
@@ -222,9 +225,13 @@ class StreamCall:
                 self._incoming.read_ahead()
                 send = self._outgoing.queue
             work = partial(_compute, session, [] if step else blocks, last and not blocks[-1].more)
-            if opening.live or not self._is_small(predicted):
+            if not opening.live and not self._is_small(predicted):
+                await self._answer_beside(work)
+                continue
+            if opening.live:
                 outputs = await self._resources.compute.run(work, predicted=predicted)
             else:
+                self._give()
                 with by_oneself():
                     outputs = work()
                 await asyncio.sleep(0)
@@ -234,6 +241,33 @@ class StreamCall:
         if len(blocks) == 1:
             session.expect(block, samples)
 
+    async def _answer_beside(self, work: Callable[[], list[bytes]]) -> None:
+        """Compute a step in a thread while what the one before has given is sent.
+
+        To begin, the thread needs the interpreter's lock, which writing a megabyte holds for as
+        long as computing one may take. So outputs behind which more input waits are written when
+        the thread has begun with that.
+        """
+        loop = asyncio.get_running_loop()
+
+        def begun() -> list[bytes]:
+            loop.call_soon_threadsafe(self._give)
+            return work()
+
+        outputs = await self._resources.compute.run(begun if self._computed else work)
+        self._give()
+        await self._outgoing.room()
+        self._computed = outputs
+        if not isinstance(self._incoming.waiting(), BlockFrame):
+            self._give()
+            await self._outgoing.room()
+
+    def _give(self) -> None:
+        """Let everything be written that was computed."""
+        for output in self._computed:
+            self._outgoing.put(output)
+        self._computed = []
+
     def _is_small(self, predicted: float | None) -> bool:
         """Whether a step of a whole signal is done on the loop, for it keeps nobody waiting."""
         small = predicted is not None and predicted < _SMALL_SECONDS
@@ -242,6 +276,7 @@ class StreamCall:
     async def _check(self) -> None:
         """Leave, if it is time to, once everything that was computed has gone out."""
         if self._leaving is not None:
+            self._give()
             await self._outgoing.sent()
             raise self._leaving
 
@@ -257,7 +292,8 @@ class StreamCall:
     def _hurry(self) -> None:
         """End the stream also if its client does not take what would have to go out before."""
         loop, since = asyncio.get_running_loop(), self._outgoing.writing_since
-        if self._leaving is not None and since is not None and loop.time() - since > _STUCK_SECONDS:
+        stuck = since is not None and time.monotonic() - since > _STUCK_SECONDS
+        if self._leaving is not None and stuck:
             self._call.end(self._leaving)
         else:
             self._hurrying = loop.call_later(_STUCK_SECONDS / 4, self._hurry)
