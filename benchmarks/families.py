@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from .results import Result
+from .measured import Measured
 
-__all__ = ["FAMILIES", "Family", "Listed"]
-
-
-class Family(Protocol):
-    """What the package of a family holds."""
-
-    def add_options(self, parser: argparse.ArgumentParser) -> None:
-        """Add the options that only this family has."""
-
-    def run(self, options: argparse.Namespace) -> Result:
-        """Measure; `options.quick` asks for a tiny run that only shows that everything works."""
-
-    def complete(self, options: argparse.Namespace) -> bool:
-        """Whether a run with these options measures everything, as the documents tell it."""
-
-    def join(self, results: Sequence[Result]) -> Result:
-        """One result from those of several runs; asked for only where `run` can measure a part."""
-
-    def section(self, result: Result, folder: Path | None) -> str:
-        """Tell a result in Markdown, below a heading of the second level.
-
-        Plots are written into `folder`, and referred to by their names; None leaves them out.
-        """
+__all__ = ["FAMILIES", "Listed"]
 
 
 @dataclass(frozen=True)
@@ -43,16 +18,16 @@ class Listed:
     Attributes:
         name: on the command line, and in the documents.
         summary: one line.
-        module: of this package.
+        module: of this package, which holds its `Family`.
     """
 
     name: str
     summary: str
     module: str
 
-    def load(self) -> Family:
-        """Import it."""
-        family: Family = importlib.import_module(f"{__package__}.{self.module}")
+    def load(self) -> Measured[Any]:
+        """Import it, for one run."""
+        family: Measured[Any] = importlib.import_module(f"{__package__}.{self.module}").Family()
         return family
 
 

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import sys
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
-from benchmarks.machine import OtherLoad, describe
-from benchmarks.results import Bar, Measurement, Result
+from benchmarks.measured import Found, Measured
+from benchmarks.results import Measurement, Result
 
-from . import comparing, limits
-from .cases import CASES, FAMILIES, QUICK
+from . import comparing, limits, telling
+from .cases import CASES, FAMILIES, QUICK, Case
 from .field import Field
-from .telling import section
 from .verdicts import with_conclusions
 
-__all__ = ["add_options", "complete", "join", "run", "section"]
+__all__ = ["Family"]
 
 _LIMITS = "limits"
 
@@ -27,94 +24,67 @@ def _option(family: str) -> str:
     return family.replace(" ", "-").lower()
 
 
-_NAMES = (*map(_option, FAMILIES), _LIMITS)
+class Family(Measured[comparing.Effort]):
+    """Of the engine; its parts are families of cases, and the figures that have limits."""
 
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this family."""
-    parser.add_argument(
-        "--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="of each call [1 2]"
-    )
-    parser.add_argument(
-        "--family",
-        nargs="+",
-        choices=_NAMES,
-        default=list(_NAMES),
-        metavar="NAME",
-        help=f"only these families of cases: {', '.join(_NAMES)}",
-    )
-
-
-def complete(options: argparse.Namespace) -> bool:
-    """Whether everything is measured."""
-    return set(options.family) == set(_NAMES) and {1, 2} <= set(options.threads)
-
-
-def run(options: argparse.Namespace) -> Result:
-    """Measure what is asked for."""
-    others = OtherLoad()
-    measurements: list[Measurement] = []
-    bars: list[Bar] = []
-    left_out: dict[str, dict[str, str]] = {}
-    absent: dict[str, str] = {}
-    effort = comparing.QUICK if options.quick else comparing.FULL
-    cases = [
-        case
-        for case in (QUICK if options.quick else CASES)
-        if _option(case.family) in options.family
-    ]
-    for threads in options.threads if cases else ():
-        begun = time.monotonic()
-        with Field(threads) as field:
-            absent.update(field.absent)
-            for case in cases:
-                found, reasons = comparing.compare(field, case, effort)
-                measurements += found
-                if reasons:
-                    left_out[case.name] = _of_peers(reasons)
-        spent = time.monotonic() - begun
-        print(f"engine: {threads} threads took {spent:.0f} s", file=sys.stderr, flush=True)
-    if _LIMITS in options.family:
-        found, more = limits.measure(options.quick)
-        measurements += found
-        bars += more
-    result = Result(
-        family="engine",
-        machine=describe(),
-        settings={
-            **dataclasses.asdict(effort),
-            "threads": options.threads,
-            "families": options.family,
-            "left_out": left_out,
-        },
-        measurements=tuple(measurements),
-        bars=tuple(bars),
-        absent=absent,
-        other_load=others.read(),
-    )
-    return dataclasses.replace(result, bars=with_conclusions(result))
-
-
-def join(results: Sequence[Result]) -> Result:
-    """One result from those of several runs, each of some families or threads."""
-    settings: dict[str, Any] = dict(results[-1].settings)
-    for name in ("threads", "families"):
-        settings[name] = list(
-            dict.fromkeys(value for each in results for value in each.settings[name])
-        )
-    settings["left_out"] = {
-        case: told for each in results for case, told in each.settings["left_out"].items()
+    name = "engine"
+    parts: ClassVar[Mapping[str, Any]] = {
+        **{_option(family): family for family in FAMILIES},
+        _LIMITS: _LIMITS,
     }
-    whole = dataclasses.replace(
-        results[-1],
-        settings=settings,
-        measurements=tuple(found for each in results for found in each.measurements),
-        bars=tuple(dict.fromkeys(bar for each in results for bar in each.bars)),
-        absent={who: why for each in results for who, why in each.absent.items()},
-        other_load=max(each.other_load for each in results),
-    )
-    return dataclasses.replace(whole, bars=with_conclusions(whole))
+    option = "family"
+    full, quick = comparing.FULL, comparing.QUICK
+    section = staticmethod(telling.section)
 
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of this family."""
+        parser.add_argument(
+            "--threads", type=int, nargs="+", default=[1, 2], metavar="N", help="of each call [1 2]"
+        )
+        super().add_options(parser)
 
-def _of_peers(reasons: dict[str, str]) -> dict[str, str]:
-    return {who: why for who, why in reasons.items() if not who.startswith(comparing.OURS)}
+    def complete(self, options: argparse.Namespace) -> bool:
+        """Whether everything is measured, on one thread and on two."""
+        return super().complete(options) and {1, 2} <= set(options.threads)
+
+    def measure(
+        self, options: argparse.Namespace, effort: comparing.Effort
+    ) -> Iterator[tuple[str, Found]]:
+        """Measure the cases with each number of threads, and then the limits."""
+        self.settings.update(threads=options.threads, families=options.parts, left_out={})
+        asked = [self.parts[part] for part in options.parts]
+        cases = [case for case in (QUICK if options.quick else CASES) if case.family in asked]
+        for threads in options.threads if cases else ():
+            with Field(threads) as field:
+                self.absent.update(field.absent)
+                yield f"{threads} threads", (self._compare(field, cases, effort), [])
+        if _LIMITS in asked:
+            yield _LIMITS, limits.measure(options.quick)
+
+    def _compare(
+        self, field: Field, cases: Sequence[Case], effort: comparing.Effort
+    ) -> list[Measurement]:
+        measurements: list[Measurement] = []
+        for case in cases:
+            found, reasons = comparing.compare(field, case, effort)
+            measurements += found
+            peers = {who: why for who, why in reasons.items() if not who.startswith(comparing.OURS)}
+            if reasons:
+                self.settings["left_out"][case.name] = peers
+        return measurements
+
+    def concluded(self, result: Result) -> Result:
+        """The result, with who wins and loses, and by how much."""
+        return dataclasses.replace(result, bars=with_conclusions(result))
+
+    def joined(self, results: Sequence[Result]) -> Mapping[str, Any]:
+        """The settings of runs of some families or threads each."""
+        settings = dict(super().joined(results))
+        for name in ("threads", "families"):
+            settings[name] = list(
+                dict.fromkeys(value for each in results for value in each.settings[name])
+            )
+        settings["left_out"] = {
+            case: told for each in results for case, told in each.settings["left_out"].items()
+        }
+        return settings

@@ -6,9 +6,6 @@ import doctest
 import importlib
 import json
 import math
-import os
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,8 +18,7 @@ import pytest
 from benchmarks import report
 from benchmarks.results import Bar, Measurement, Result, load, save
 from benchmarks.rounds import interleave, ratio_of_medians
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.system.benchmarking import benchmarks
 
 MEASURES = {
     "apply",
@@ -41,17 +37,6 @@ class Run:
     complaints: str
     folder: Path
     saved: Path
-
-
-def benchmarks(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import doctest
 import json
 import math
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,7 @@ from hypothesis import strategies as st
 from benchmarks import report
 from benchmarks.stream import side_by_side
 from benchmarks.stream.side_by_side import greatest
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.system.benchmarking import benchmarks
 
 MEASURES = {
     "time of a block",
@@ -45,14 +42,7 @@ class Run:
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("benchmarks")
     saved = folder / "stream.json"
-    command = [sys.executable, "-m", "benchmarks", "stream", "--quick"]
-    done = subprocess.run(
-        [*command, "--json", saved, "--docs", folder],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = benchmarks("stream", "--quick", "--json", saved, "--docs", folder)
     assert done.returncode == 0, done.stderr
     return Run(json.loads(saved.read_text()), folder, saved)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,13 @@ import numpy as np
 import pytest
 
 from benchmarks import report
-from benchmarks.engine import join, section, verdicts
+from benchmarks.engine import Family, verdicts
 from benchmarks.engine.cases import CASES, FAMILIES, QUICK, Case
 from benchmarks.engine.reference import reference
 from benchmarks.results import Measurement, Result, load
 from convolved_engine import apply
 from convolved_vocabulary import Conv, ConvTranspose, Filter, Pool
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.system.benchmarking import benchmarks
 
 ASKED = {
     *("mono FIR", "long IR", "matched filters", "short signals", "single-channel 2-D"),
@@ -34,14 +31,7 @@ TIME = "time, 1 thread"
 def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     folder = tmp_path_factory.mktemp("engine")
     saved = folder / "engine.json"
-    command = [sys.executable, "-m", "benchmarks", "engine", "--quick", "--threads", "1"]
-    done = subprocess.run(
-        [*command, "--json", str(saved), "--docs", str(folder)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = benchmarks("engine", "--quick", "--threads", "1", "--json", saved, "--docs", folder)
     assert done.returncode == 0, done.stderr
     return json.loads(saved.read_text()), folder
 
@@ -137,7 +127,7 @@ def result(*measurements: Measurement, family: str) -> Result:
 
 def test_a_packed_peer_sets_no_limit_but_is_told() -> None:
     lost, won = CASES[1], CASES[-1]
-    both = join(
+    both = Family().join(
         [
             result(*times(lost, convolved=2e-3, torch=1e-3), family="one"),
             result(*times(won, convolved=1e-3, torch=2e-3, torch_packed=5e-4), family="two"),
@@ -152,13 +142,13 @@ def test_a_packed_peer_sets_no_limit_but_is_told() -> None:
     assert packed.value == pytest.approx(0.5)
     means = verdicts.family_means(verdicts.rows(both, TIME))
     assert math.prod(means.values()) == pytest.approx(1.0)
-    page = section(both, None)
+    page = Family().section(both, None)
     assert "**0.50**" in page
     assert "| torch" in page
 
 
 def test_results_of_parts_make_one_page(quick: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     whole = load(quick[1] / "engine.json")
-    again = join([whole])
+    again = Family().join([whole])
     assert again.bars == whole.bars
-    assert section(again, tmp_path) == section(whole, tmp_path)
+    assert Family().section(again, tmp_path) == Family().section(whole, tmp_path)

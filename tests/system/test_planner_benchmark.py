@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import report
 from benchmarks.planner.problems import SEED, drawn
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.system.benchmarking import benchmarks
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planner")
-    command = ["planner", "--quick", "--json", str(folder / "found.json"), "--docs", str(folder)]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", *command],
-        cwd=ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = benchmarks("planner", "--quick", "--json", folder / "found.json", "--docs", folder)
     assert done.returncode == 0, done.stderr
     return folder
 
