@@ -293,7 +293,11 @@ ACTIVATIONS: list[tuple[Callable[..., Any], tuple[Any, ...], Activation]] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "arguments", "layer"), ACTIVATIONS, ids=[layer.function for *_, layer in ACTIVATIONS])
+@pytest.mark.parametrize(
+    ("function", "arguments", "layer"),
+    ACTIVATIONS,
+    ids=[layer.function for *_, layer in ACTIVATIONS],
+)
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3), (2, 1, 3, 2, 2)])
 def test_activations_take_arrays_of_any_shape(
     function: Callable[..., Any], arguments: tuple[Any, ...], layer: Activation, shape: Any
