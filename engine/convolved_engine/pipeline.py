@@ -89,6 +89,17 @@ class Pipeline:
         out[...] = result
         return out
 
+    def prepare(self, shape: Sequence[int]) -> None:
+        """Make ready what `run` needs for a signal (batch, channels, *spatial) of this shape.
+
+        Plans, packed weights and spectra are kept for the runs to come; signals of other lengths
+        share most of them.
+        """
+        before = self._one_channel(tuple(shape))
+        for step, operation in zip(self.steps, self.operations, strict=True):
+            operation.prepare(before)
+            before = self._after(step, before)
+
     def plan(self, shape: Sequence[int], block: int | None = None) -> Plan:
         """Say what `run` would do for (batch, channels, *spatial), or a stream for a block.
 

@@ -35,6 +35,10 @@ class Operation(ABC):
         """`run`, its result in `out`: C-contiguous, of that shape and of the dtype of `output`."""
         out[...] = self.run(x)
 
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        """Make ready what `run` will need for x of this shape and keep it, where it is kept."""
+        del shape
+
     @abstractmethod
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """The problem in words, the way that would be taken for `shape`, and the others."""

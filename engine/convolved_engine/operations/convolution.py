@@ -87,6 +87,10 @@ class Convolution(Operation):
         else:
             out[...] = self._leave(self._compute(choice, self._prepare(choice), extended))
 
+    def prepare(self, shape: tuple[int, ...]) -> None:
+        """See `Operation`."""
+        self._prepare(self._choose(self._extended(shape), self._zeros, once=self._once))
+
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """See `Operation`."""
         choice = self._choose(self._extended(shape), self._zeros)
