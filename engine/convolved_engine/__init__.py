@@ -16,8 +16,8 @@ if _missing := [
 ]:
     raise MissingExtra(f"the engine ({', '.join(_missing)})", "engine")
 
-from convolved_engine.about import algorithm_names, describe, warm_up
-from convolved_engine.apply import apply, apply_arranged, plan
+from convolved_engine.about import algorithm_names, describe, get_ready, warm_up
+from convolved_engine.apply import apply, apply_arranged, plan, plan_arranged
 from convolved_engine.functions import (
     avg_pool,
     conv,
@@ -39,7 +39,8 @@ from convolved_engine.functions import (
     tanh,
 )
 from convolved_engine.gradients import gradients, gradients_arranged
-from convolved_engine.stream import Stream, open_stream, stream
+from convolved_engine.opening import open_stream, stream
+from convolved_engine.stream import Stream
 
 __all__ = [
     "Stream",
@@ -57,6 +58,7 @@ __all__ = [
     "elu",
     "fftconvolve",
     "gelu",
+    "get_ready",
     "gradients",
     "gradients_arranged",
     "leaky_relu",
@@ -64,6 +66,7 @@ __all__ = [
     "oaconvolve",
     "open_stream",
     "plan",
+    "plan_arranged",
     "relu",
     "separable_conv",
     "sigmoid",

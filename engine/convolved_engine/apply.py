@@ -25,7 +25,7 @@ from convolved_vocabulary.calculators import dense_against_separable
 from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import checked_dtype
 
-__all__ = ["apply", "apply_arranged", "plan"]
+__all__ = ["apply", "apply_arranged", "plan", "plan_arranged"]
 
 DEFAULT_OPTIONS = Options()
 
@@ -64,6 +64,29 @@ def apply_arranged(
     if out is not None:
         _check_out(out, shape, pipeline.output_dtype, signal)
     return pipeline.run(signal, cancelled, out)
+
+
+def plan_arranged(
+    shape: tuple[int, ...],
+    filter: Filter,
+    dtype: DTypeLike,
+    options: Options = DEFAULT_OPTIONS,
+) -> Plan:
+    """Say how `apply_arranged` would compute a signal of that shape; the call finds it planned.
+
+    Args:
+        shape: (batch, channels, *spatial).
+        filter: what would be applied.
+        dtype: of the signal.
+        options: the wishes of the caller.
+
+    Raises:
+        InvalidArgument: if the filter does not take such a signal, or what is wished cannot be.
+
+    >>> plan_arranged((1, 1, 1000), as_filter([1.0, 0.5]), "float64").algorithm
+    'direct'
+    """
+    return pipeline_for(filter, np.dtype(dtype), options).plan(shape)
 
 
 @lru_cache(maxsize=64)

@@ -80,11 +80,13 @@ class Calls:
 
     Attributes:
         phase: of the server.
+        warm: whether what the first calls need is compiled.
         in_flight: the calls that have begun and not ended.
     """
 
     def __init__(self) -> None:
         self.phase = Phase.STARTING
+        self.warm = False
         self.in_flight: set[Call] = set()
         self._idle = asyncio.Event()
         self._idle.set()

@@ -164,16 +164,9 @@ def _planned(problem: Problem) -> Known:
 
 
 def _plan_of(problem: Problem) -> Plan:
-    options = problem.question.options
+    signal, options = problem.signal, problem.question.options
     with in_fields(FIELDS, "filter"):
-        return engine.plan(
-            problem.filter,
-            problem.signal.shape,
-            dtype=problem.signal.dtype,
-            accuracy=options.accuracy,
-            algorithm=options.algorithm,
-            rigor=options.rigor,
-        )
+        return engine.plan_arranged(signal.shape, problem.filter, signal.dtype, options)
 
 
 def _settled(

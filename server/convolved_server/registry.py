@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import convolved_engine as engine
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.fields import located
 from convolved.wire.filters import checked_name, decode_filter
@@ -16,11 +19,12 @@ from convolved.wire.limits import MESSAGE_BYTES, MESSAGE_MARGIN
 from convolved.wire.parts import Assembler, announced_shapes
 from convolved.wire.reasons import OutOfSequence
 from convolved.wire.strict import refuse_unknown
-from convolved_vocabulary import InvalidArgument
+from convolved_vocabulary import Filter, InvalidArgument
 
 from .calls import Call
 from .filter_store import StoredFilter, described, not_found, token_after
 from .incoming import Incoming
+from .measuring import nothing
 from .requests import check_bulk, parse_plain
 from .resources import Resources
 from .uploads import receive, told
@@ -43,6 +47,7 @@ class Registry:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
+        self._readying: asyncio.Task[None] | None = None
 
     async def create(self, call: Call) -> bytes:
         """Answer CreateFilterRequests by a CreateFilterResponse."""
@@ -66,7 +71,26 @@ class Registry:
                         )
                 stored = await shared.desk.run(partial(_decoded, first, tensors, shared))
                 kept = shared.store.add(call.tenant, stored)
+        self._get_ready(kept.filter)
         return pb.CreateFilterResponse(filter_info=kept.info).SerializeToString()
+
+    def _get_ready(self, filter: Filter) -> None:
+        """Spare the first call what it would prepare, where no other call waits for that."""
+        compute = self._resources.compute
+        if compute.working or self._readying or not self._resources.calls.warm:
+            return
+
+        def work() -> None:
+            # Nobody asked for it, so that nobody is told: a call that fails so will say why.
+            with suppress(Exception), nothing():
+                engine.get_ready(filter)
+
+        self._readying = asyncio.create_task(compute.run(work))
+        self._readying.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del task
+        self._readying = None
 
     async def get(self, raw: bytes, call: Call) -> bytes:
         """Answer a GetFilterRequest by a GetFilterResponse."""

@@ -121,13 +121,19 @@ class Server:
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
 
+        def end(warm: bool) -> None:
+            self.resources.calls.warm = warm
+            done.set()
+
         def compile_kernels() -> None:
+            warm = False
             try:
                 engine.warm_up()
+                warm = True
             except Exception:  # noqa: BLE001 - without it the server serves, only slower at first
                 _log.exception("warming up failed")
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(done.set)
+                loop.call_soon_threadsafe(end, warm)
 
         # No pool's thread: compiling may outlast the waiting, and even the server.
         self._warming = threading.Thread(

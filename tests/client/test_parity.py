@@ -16,8 +16,10 @@ OF_THE_SERVER = {
     "algorithm_names",
     "apply_arranged",
     "describe",
+    "get_ready",
     "gradients_arranged",
     "open_stream",
+    "plan_arranged",
     "warm_up",
 }
 SHARED = sorted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from convolved_engine import machine, transforms
+from convolved_engine import threads as pool
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Runnable, algorithm
 from tests.engine.cases import FLOATING, data, problems, run
@@ -126,3 +128,33 @@ def test_workspace_does_not_grow_with_the_signal() -> None:
         return algorithm("overlap_save").cost(problem, machine.current()).workspace_bytes
 
     assert workspace(10**9) <= workspace(10**7) < 16 << 20
+
+
+@pytest.mark.parametrize(("batch", "shared"), [(1, False), (24, True)])
+def test_only_batches_that_are_worth_their_turns_are_dealt_to_threads(
+    monkeypatch: pytest.MonkeyPatch, batch: int, shared: bool
+) -> None:
+    problem = Problem.of((1, 1, 300_000), (1, 1, 249), dtype="float32")
+    found = runnable(problem, block="8192", batch=batch, groups=1, backend="scipy")
+    dealt: list[int | None] = []
+
+    def deal(count: int, work: Any, threads: int | None = None, chunk: int = 1) -> None:
+        del count, work, chunk
+        dealt.append(threads)
+
+    monkeypatch.setattr(pool, "for_each_chunk", deal)
+    x, out = np.zeros(problem.input_shape, "f4"), np.empty(problem.output_shape, "f4")
+    found(x, out, threads=2)
+    assert dealt == [2 if shared else 1]
+
+
+def test_for_several_threads_there_are_enough_batches_for_all() -> None:
+    problem = Problem.of((1, 1, 480_000), (1, 1, 255), dtype="complex64")
+    overlap_save = algorithm("overlap_save")
+    alone, shared = (
+        overlap_save.cost(problem, dataclasses.replace(machine.current(), threads=threads))
+        for threads in (1, 4)
+    )
+    block, batch = int(shared.parameters["block"]), int(shared.parameters["batch"])
+    assert problem.outputs > 4 * batch * (block - 254)
+    assert shared.seconds < alone.seconds

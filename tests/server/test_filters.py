@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,20 @@ import convolved_engine as engine
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.filters import encode_filter
 from convolved.wire.tensors import decode_tensor, encode_tensor
+from convolved_engine.operations.convolution import prepared_weights
 from convolved_server.filter_store import StoredFilter, token_after
 from convolved_server.registry import page_that_fits
 from convolved_vocabulary import Activation, Conv, ConvTranspose, Filter, impulse_response
-from tests.server.harness import Conversation, Running, create, failure, inline, pieces, serving
+from tests.server.harness import (
+    Conversation,
+    Running,
+    create,
+    failure,
+    inline,
+    pieces,
+    serving,
+    until,
+)
 
 RNG = np.random.default_rng(3)
 LARGE = Filter(
@@ -230,3 +242,45 @@ def test_the_description_of_a_filter_holds_what_follows_from_it(server: Running)
     assert (told.size, told.stride, told.start) == (field.size, 0.5, field.start)
     assert (info.parameters, info.delay_samples) == (8 + 54 + 3, float(front.delay))
     assert server.stub.GetFilter(pb.GetFilterRequest(name=info.name)).filter_info == info
+
+
+def is_prepared(filter: Filter) -> bool:
+    kept = [identity for identity, _ in list(prepared_weights._kept)]
+    return any(isinstance(each, tuple) and each[0] == filter.name for each in kept)
+
+
+def test_a_registered_filter_is_made_ready_while_nothing_else_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "warm_up", lambda: None)
+    filters = [
+        impulse_response(RNG.standard_normal(50).astype(np.float32)),
+        Filter(Conv(RNG.standard_normal((2, 3, 5, 5)).astype(np.float32))),
+        impulse_response(RNG.standard_normal((2, 9000))),
+    ]
+    with serving(warm_up_seconds=10.0) as server:
+        for filter in filters:
+            create(server, filter)
+            until(partial(is_prepared, filter))
+            until(lambda: not server.resources.compute.working)
+        late = impulse_response(RNG.standard_normal(51).astype(np.float32))
+        server.resources.compute.working += 1
+        create(server, late)
+        server.resources.compute.working -= 1
+        assert not is_prepared(late)
+        assert server.resources.admission.bytes_held == 0
+
+
+def test_what_is_long_or_not_compiled_is_left_to_the_call_that_needs_it(server: Running) -> None:
+    large = impulse_response(np.ones(3_000_000, np.float32))
+    assert not engine.get_ready(large)
+    slow = Filter(Conv(np.ones((64, 64, 5, 5), np.float32)))
+    assert not engine.get_ready(slow)
+    assert not is_prepared(large)
+    assert not is_prepared(slow)
+    server.resources.calls.warm, before = False, server.resources.calls.warm
+    small = impulse_response(RNG.standard_normal(52).astype(np.float32))
+    create(server, small)
+    server.resources.calls.warm = before
+    until(lambda: not server.resources.compute.working)
+    assert not is_prepared(small)
