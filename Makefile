@@ -65,7 +65,8 @@ test-peers: $(PEERS) ## Run the comparisons with PyTorch and other peers, instal
 .PHONY: coverage
 coverage: $(READY) ## Run fast and slow tests under coverage and hold the gate
 	@echo "running the tests under coverage"
-	@$(BIN)/python -m pytest -m "not peers" --cov --cov-report=
+	@rm -f .coverage .coverage.*
+	@PYTEST_ADDOPTS="--cov --cov-append --cov-report=" $(MAKE) test test-slow
 	@$(MAKE) coverage-gate
 
 .PHONY: coverage-gate
