@@ -29,6 +29,7 @@ DTYPES = (
 )
 
 ALGORITHMS = st.sampled_from(("auto", "overlap_save"))
+WHOLE_ALGORITHMS = st.sampled_from(("auto", "overlap_save", "circular", "im2col", "direct"))
 
 Case = tuple[Filter, NDArray[Any]]
 
@@ -147,7 +148,7 @@ def test_a_fresh_stream_goes_on_where_another_was_lost(
 
 
 @settings(max_examples=300)
-@given(case=cases(), cut=cuts(), other=cuts(), algorithm=ALGORITHMS)
+@given(case=cases(), cut=cuts(), other=cuts(), algorithm=WHOLE_ALGORITHMS)
 def test_with_a_known_total_outputs_may_wait_but_are_the_same(
     case: Case, cut: list[int], other: list[int], algorithm: str
 ) -> None:
@@ -245,3 +246,19 @@ def test_what_cannot_stream_has_no_plan_for_blocks_either() -> None:
     assert plan(around, (100,)).output_shape == (1, 1, 50)
     across = Filter(Conv(np.ones((1, 1, 3, 3)), padding=(1, 0), boundary=("wrap", "zeros")))
     assert plan(across, (8, 100), block=64).output_shape == (1, 1, 8, 98)
+
+
+@pytest.mark.parametrize("algorithm", ["circular", "im2col"])
+def test_algorithms_without_a_grid_take_a_whole_signal_block_by_block(algorithm: str) -> None:
+    filter = Filter(Conv(numbers(0, (1, 1, 9), "float32"), padding="causal"))
+    x = numbers(1, (1, 1, 300_001), "float32")
+    about: Any = {"total": x.shape[-1], "options": Options(algorithm=algorithm)}
+    live = opened(filter, x, **about)
+    assert live.algorithm == algorithm
+    early = live.push(x[0, :, :200_000])
+    assert 0 < early.shape[-1] < 200_000, "outputs come before the end, and wait for whole blocks"
+    found = np.concatenate([early, live.push(x[0, :, 200_000:]), live.flush()], axis=-1)
+    assert bits(found) == bits(joined(opened(filter, x, **about), x[0], [1, 150_000, 0, 7]))
+    allowed = error_allowed(filter, plan(filter, x.shape, dtype=x.dtype, algorithm=algorithm), x)
+    allowed += error_allowed(filter, plan(filter, x.shape, dtype=x.dtype), x)
+    assert farthest(found, apply_arranged(x, filter)[0]) <= allowed

@@ -161,7 +161,8 @@ class Convolution(Operation):
         samples = block if total is None else time.output_length(total) * time.stride
         choice = self._choose_for_blocks(frame, samples, total is None)
         runnable = self._prepare(choice)
-        grid = 1 if choice.algorithm.cut_invariant else runnable.grid
+        apart = not (choice.algorithm.cut_invariant or choice.algorithm.has_grid)
+        grid = choice.problem.output_size[-1] if apart else runnable.grid
 
         @lru_cache(maxsize=_KEPT_STRETCHES)
         def pinned(size: tuple[int, ...], zeros: tuple[int, int]) -> tuple[Choice, Runnable]:
@@ -175,7 +176,7 @@ class Convolution(Operation):
         empty = np.empty((*choice.problem.output_shape[:-1], 0), self._dtype)
         across = choice.problem.input_shape[:-1]
         return WindowedStream(
-            time, across, self._dtype, compute, empty, choice.algorithm.name, grid
+            time, across, self._dtype, compute, empty, choice.algorithm.name, grid, apart=apart
         )
 
     def plain_choice(self, x: NDArray[Any]) -> Choice | None:
@@ -190,12 +191,17 @@ class Convolution(Operation):
         return extended, self._choose(extended.shape, self._zeros, once=self._once)
 
     def _choose_for_blocks(self, frame: tuple[int, ...], samples: int, live: bool) -> Choice:
-        """The algorithm for windows over blocks: one that keeps the law, or has a grid."""
+        """The algorithm for windows over blocks: one that keeps the law, or has a grid.
+
+        Of a whole signal outputs may be held back, so that any other will do if it is wished.
+        """
         time = self.layer.axes(self.layer.rank)[-1]
         most = max(_WHOLE_BLOCK, time.extent)
         length = min(max(1, samples), most) + time.extent - 1
         shape = (*self._extended((*frame, 1))[:-1], length)
-        return self._choose(shape, self._at_time(0, 0), cuts="any" if live else "grid")
+        whole: planner.Cuts = "grid" if self._options.algorithm == "auto" else "none"
+        cuts = "any" if live else whole
+        return self._choose(shape, self._at_time(0, 0), cuts=cuts)
 
     def _at_time(self, before: int, after: int) -> Pads:
         """The zeros left to the algorithm, with these along time."""

@@ -2,7 +2,7 @@
 
 Where the algorithm keeps the law of `cut_invariant`, every output comes as soon as its window is
 full. Where it works on a grid, outputs come in whole blocks of the grid, counted from output 0,
-so that again no cutting changes a bit.
+so that again no cutting changes a bit. Any other algorithm has each block computed by one call.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class WindowedStream(LayerStream):
         empty: no outputs: (batch, out_channels, *out_size, 0).
         algorithm: the name of what computes.
         grid: outputs that are computed together, 1 where each stands alone.
+        apart: whether each block of the grid must have a call of its own.
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class WindowedStream(LayerStream):
         empty: NDArray[Any],
         algorithm: str,
         grid: int = 1,
+        *,
+        apart: bool = False,
     ) -> None:
         self._axis = axis
         self._history = History(frame, dtype, axis.boundary)
         self._compute = compute
-        self._grid = grid
+        self._grid, self._apart = grid, apart
         self._empty = empty
         self.algorithm = algorithm
         self.start_at(0)
@@ -109,13 +112,19 @@ class WindowedStream(LayerStream):
         return reads.get(str(self._axis.boundary), 0)
 
     def _give(self, until: int) -> NDArray[Any]:
-        axis = self._axis
-        if until == self.outputs:
-            self._history.forget_before(self.retain_for(until))
-            return self._empty
-        first = axis.first_input(self.outputs)
-        last = axis.last_input(until - 1) + 1
-        found = self._compute(*self._history.read(first, last))
-        self.outputs = until
-        self._history.forget_before(self.retain_for(until))
-        return found
+        found = []
+        while self.outputs < until:
+            last = until
+            if self._apart:
+                last = min(until, self.outputs - self.outputs % self._grid + self._grid)
+            found.append(self._outputs(last))
+            self.outputs = last
+        self._history.forget_before(self.retain_for(self.outputs))
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate(found, axis=-1) if found else self._empty
+
+    def _outputs(self, until: int) -> NDArray[Any]:
+        first = self._axis.first_input(self.outputs)
+        last = self._axis.last_input(until - 1) + 1
+        return self._compute(*self._history.read(first, last))
