@@ -25,7 +25,8 @@ _BATCHES_OF_A_THREAD = 2
 # So many are worth timing where times are measured.
 _FASTEST = 3
 _COMPLEX_EFFORT = 1.6
-_SPILL_EFFORT = 1.3
+# By axes, where a batch does not stay in the cache: a line is gone through more often.
+_SPILL_EFFORT = {1: 1.7, 2: 1.3, 3: 1.3}
 # FFTW's plans of longer lines are only estimated.
 _LONGEST_KNOWN = 1 << 20
 # FFTW's estimate goes wrong for rows of these lengths.
@@ -140,7 +141,7 @@ def one_block(
     scale = item // (2 if problem.is_complex else 1) / 4
     effort = scale * (_COMPLEX_EFFORT if problem.is_complex else 1.0)
     if 2 * held * batch * together > machine.cache_bytes:
-        effort *= _SPILL_EFFORT
+        effort *= _SPILL_EFFORT[len(block)]
     transform = effort * _unevenness(block) * points * math.log2(points) / machine.fft_rate
     lines = (inputs + outputs) * math.prod(block[:-1])
     copies = 2 * item * points * (inputs + outputs) / machine.copy_rate
@@ -153,6 +154,10 @@ def one_block(
         matrix = inputs * outputs / machine.mixing_rate + machine.matrix_seconds / batch
         mixing = scale * bins * matrix
         copies *= 3
+    spectra = problem.out_channels * inputs * points * item
+    if spectra > machine.cache_bytes:
+        # They come from afar for each batch again.
+        mixing += spectra / problem.groups / batch / machine.memory_rate
     each = transform + copies / (inputs + outputs)
     return each, (inputs + outputs) * transform + mixing + copies
 

@@ -84,6 +84,10 @@ def _cost(problem: Problem, machine: Machine, block: int) -> Cost:
     each = inputs * transform(block) + outputs * transform(block // parts)
     if inputs > 1 or parts > 1:
         each += scale * inputs * outputs * n / machine.block_product_rate
+    spectra = problem.out_channels * inputs * block * item
+    if spectra > machine.cache_bytes:
+        # They come from afar for each block again.
+        each += spectra / problem.groups / machine.memory_rate
     kept = (block - problem.kernel[0]) // stride + 1
     phase_count = problem.dilation[0] * stride // problem.stride[0]
     blocks = phase_count * -(-problem.output_size[0] // (phase_count * kept))
