@@ -42,6 +42,7 @@ def test_the_cases_cover_every_family_and_have_names_of_their_own() -> None:
     assert len({case.name for case in CASES}) == len(CASES)
 
 
+@pytest.mark.slow
 def test_every_family_is_measured_of_ours_and_beside_a_peer(
     quick: tuple[dict[str, Any], Path],
 ) -> None:
@@ -60,12 +61,14 @@ def test_every_family_is_measured_of_ours_and_beside_a_peer(
             assert known or "torch" in absent
 
 
+@pytest.mark.slow
 def test_the_limits_are_measured(quick: tuple[dict[str, Any], Path]) -> None:
     told = " ".join(bar["what"] for bar in quick[0]["bars"] if bar["limit"] is not None)
     for word in ("lose for sure", "families", "fixed cost", "sgemm", "memory", "output", "ready"):
         assert word in told
 
 
+@pytest.mark.slow
 def test_the_page_tells_every_case(quick: tuple[dict[str, Any], Path]) -> None:
     page = (quick[1] / report.PAGE).read_text(encoding="utf-8")
     for case in QUICK:
@@ -147,6 +150,7 @@ def test_a_packed_peer_sets_no_limit_but_is_told() -> None:
     assert "| torch" in page
 
 
+@pytest.mark.slow
 def test_results_of_parts_make_one_page(quick: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     whole = load(quick[1] / "engine.json")
     again = Family().join([whole])
