@@ -5,10 +5,10 @@ w = exp(i pi / 2n); see `convolved_engine.streaming.transform`. What wraps aroun
 but falls upon outputs that are thrown away in any case. The product with the spectrum of the
 weight is taken where the first pass of the transform back reads it.
 
-With a stride the product is folded before it is transformed back. The numbers y[j w] that are kept
-are a sum over spectra that lie n / w bins apart,
-Y'[k] = (Y[k] + Y[k + n / w] + ... + Y[k + (w - 1) n / w]) / w,
-so that the transform back has n / w points. Source: A. Oppenheim, R. Schafer, Discrete-Time Signal
+With a stride s that divides n the product is folded before it is transformed back: the spectrum of
+every s-th number is a sum over bins that lie n / s apart,
+Y'[k] = (Y[k] + Y[k + n / s] + ... + Y[k + (s - 1) n / s]) / s, so
+that the transform back has n / w points. Source: A. Oppenheim, R. Schafer, Discrete-Time Signal
 Processing, section 4.6.1.
 """
 
