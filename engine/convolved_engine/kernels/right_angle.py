@@ -7,8 +7,8 @@ weight is taken where the first pass of the transform back reads it.
 
 With a stride s that divides n the product is folded before it is transformed back: the spectrum of
 every s-th number is a sum over bins that lie n / s apart,
-Y'[k] = (Y[k] + Y[k + n / s] + ... + Y[k + (s - 1) n / s]) / s, so
-that the transform back has n / w points. Source: A. Oppenheim, R. Schafer, Discrete-Time Signal
+Y'[k] = (Y[k] + Y[k + n / s] + ... + Y[k + (s - 1) n / s]) / s,
+so that the transform back has n / s points. Source: A. Oppenheim, R. Schafer, Discrete-Time Signal
 Processing, section 4.6.1.
 """
 
