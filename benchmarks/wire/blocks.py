@@ -19,12 +19,14 @@ __all__ = ["LATENCY", "PROCESSOR", "measure"]
 PROCESSOR = "processor time of a block"
 LATENCY = "time of a push"
 
+_KEYS = ("convolved", "echo", "echo-uvloop")
+
 
 def measure(fields: Fields, effort: Effort) -> tuple[list[Measurement], list[Bar]]:
     """Push blocks through the short filter, in one stream and in several."""
     measurements: list[Measurement] = []
     bars: list[Bar] = []
-    with fields.of("convolved", "echo") as field:
+    with fields.of(*_KEYS) as field:
         for streams in effort.streams:
             found, waits = _side_by_side(field, effort, streams)
             measurements += [*found.values(), *waits.values()]
@@ -42,20 +44,22 @@ def _bars(
 ) -> list[Bar]:
     return [
         Bar(
-            f"{what}, {ours.name} / bare grpc.aio echo",
+            f"{what}, {ours.name} / {echo.entry.title}",
             _case(streams),
-            *ratio_of_medians(found[ours].values, found[field.find("echo", ours.transport)].values),
+            *ratio_of_medians(found[ours].values, found[echo].values),
             "at most",
-            limit,
+            limit if echo.entry.key == "echo" else None,
         )
         for ours in field.of("convolved")
+        for echo in field.of("echo", "echo-uvloop")
+        if echo.transport == ours.transport
     ]
 
 
 def _side_by_side(
     field: Field, effort: Effort, streams: int
 ) -> tuple[dict[Runner, Measurement], dict[Runner, Measurement]]:
-    runners = field.of("convolved", "echo")
+    runners = field.of(*_KEYS)
     waits: dict[Runner, list[float]] = {runner: [] for runner in runners}
 
     def visit(runner: Runner) -> float:

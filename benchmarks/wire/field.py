@@ -101,14 +101,15 @@ class Fields:
 
     @contextmanager
     def of(self, *keys: str) -> Iterator[Field]:
-        """A field of the contenders of some keys; of all without."""
+        """A field of the contenders of some keys; without, of all that do not stand aside."""
+        keys = keys or tuple(key for key, entry in CONTENDERS.items() if not entry.aside)
         if not self._shared:
-            with field(self._transports, keys or tuple(CONTENDERS)) as found:
+            with field(self._transports, keys) as found:
                 yield found
             return
         if self._all is None:
             self._all = self._stack.enter_context(field(self._transports, tuple(CONTENDERS)))
-        yield Field(self._all.of(*(keys or CONTENDERS)))
+        yield Field(self._all.of(*keys))
 
     def __enter__(self) -> Fields:
         return self

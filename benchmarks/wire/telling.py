@@ -79,7 +79,8 @@ def _pushed(result: Result) -> list[str]:
         return []
     said = (
         f"Blocks of {result.settings['block']} samples through {result.settings['fir_taps']} taps, "
-        f"each pushed when the one before has come back. {_rounds(cost)} "
+        "each pushed when the one before has come back. Our server runs on uvloop; so does the "
+        f"echo once, to tell what is the loop's gain. {_rounds(cost)} "
         "Processor time of the server for a block:"
     )
     also = "Time of one push, the median over the pushes of a round:"

@@ -23,6 +23,7 @@ class Entry:
         remote: whether it has a server.
         own_server: the module to run as a server instead, and the arguments before its address.
         needs: packages without which it is absent.
+        aside: it takes part only where it is named.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Entry:
     remote: bool = True
     own_server: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    aside: bool = False
 
     @property
     def missing(self) -> str:
@@ -55,6 +57,13 @@ CONTENDERS = {
     for entry in (
         Entry("convolved", "convolved", "ours", own_server=("convolved_server", "--listen")),
         Entry("echo", "bare grpc.aio echo", "echo"),
+        Entry(
+            "echo-uvloop",
+            "bare grpc.aio echo on uvloop",
+            "echo_uvloop",
+            needs=("uvloop",),
+            aside=True,
+        ),
         Entry("grpc-scipy", "grpc.aio + SciPy", "grpc_scipy"),
         Entry("flight-scipy", "Arrow Flight + SciPy", "flight_scipy", needs=("pyarrow",)),
         Entry("scipy", "SciPy in process", "scipy_here", remote=False),

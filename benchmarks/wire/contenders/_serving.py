@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 import grpc
 
@@ -20,14 +21,20 @@ def announce(address: str) -> None:
     print(f"serving on {address}", flush=True)
 
 
-def serve_grpc(address: str, handlers: grpc.GenericRpcHandler) -> None:
+def serve_grpc(
+    address: str,
+    handlers: grpc.GenericRpcHandler,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> None:
     """Serve methods by grpc.aio until standard input closes.
 
     Args:
         address: `unix:PATH` or `HOST:PORT`; port 0 for any.
         handlers: of the methods.
+        loop_factory: makes the event loop; None for that of asyncio.
     """
-    asyncio.run(_serve(address, handlers))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(_serve(address, handlers))
 
 
 async def _serve(address: str, handlers: grpc.GenericRpcHandler) -> None:

@@ -6,6 +6,7 @@ unary call, come as many bytes as a convolution would return, from a buffer made
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from itertools import chain, repeat
@@ -105,8 +106,10 @@ def client(address: str) -> Contender:
     return Echo(address)
 
 
-def serve(address: str) -> None:
-    """Serve echoes until standard input closes."""
+def serve(
+    address: str, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> None:
+    """Serve echoes until standard input closes, on the loop of asyncio or another one."""
     serve_grpc(
         address,
         grpc.method_handlers_generic_handler(
@@ -116,6 +119,7 @@ def serve(address: str) -> None:
                 "Stream": grpc.stream_stream_rpc_method_handler(_stream),
             },
         ),
+        loop_factory,
     )
 
 
