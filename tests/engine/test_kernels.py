@@ -1,4 +1,4 @@
-"""The one low-level kernel, alone: a tile of outputs in vector registers."""
+"""The low-level kernels, each alone: tiles of outputs in vector registers, and rows copied."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from convolved_engine.kernels import channel_tile, rows
 from convolved_engine.kernels.tile import accumulate as intrinsic
 
+# numba gives the first parameter, its typing context.
 accumulate: Any = intrinsic
+accumulate_channels: Any = channel_tile.accumulate_channels
+transpose: Any = channel_tile.transpose
+copy_row: Any = rows.copy_row
+part_row: Any = rows.part_row
 
 SHAPES = [(1, 12, 16), (8, 3, 16), (3, 2, 8), (2, 1, 4)]
 TERMS = 37
@@ -99,3 +105,84 @@ def test_sums_are_fused_so_that_products_are_not_rounded() -> None:
     bias = np.array([0, -1], np.float32)
     tile_of(1, 2, 4)(x, np.array([0]), 0, 1, weights, bias, out, False)
     assert out[3] == np.float32(2.0**-11 + 2.0**-24)
+
+
+def test_a_tile_across_channels_adds_the_products_of_all_its_terms() -> None:
+    places, vectors, lanes = 3, 2, 4
+    width = vectors * lanes
+
+    @numba.njit
+    def tile(
+        x: Any, where: Any, offsets: Any, first: int, last: int, w: Any, bias: Any, out: Any
+    ) -> None:
+        resume = first > 0
+        accumulate_channels(
+            x,
+            1,
+            where,
+            1,
+            offsets,
+            first,
+            last,
+            w,
+            2,
+            bias,
+            1,
+            out,
+            3,
+            resume,
+            places,
+            vectors,
+            lanes,
+        )
+
+    x, offsets, w, bias = operands(width, 40, "float32")
+    where = np.array([99, 7, 0, 31])
+    out = np.full(places * width + 6, 77, np.float32)
+    tile(x, where, offsets, 0, TERMS, w, bias, out)
+    assert (out[:3] == 77).all(), "nothing before the tile is touched"
+    assert (out[-3:] == 77).all(), "nothing after the tile is touched"
+    fields = np.stack([x[1 + at + offsets] for at in where[1:]]).astype(np.longdouble)
+    wanted = bias[1:] + fields @ w[2:].reshape(TERMS, width)
+    errors = abs(out[3:-3].reshape(places, width) - wanted)
+    assert errors.max() <= TERMS * np.finfo(np.float32).eps * 100 * 100 * 20
+    in_runs = np.full(places * width + 6, 77, np.float32)
+    tile(x, where, offsets, 0, 10, w, bias, in_runs)
+    tile(x, where, offsets, 10, TERMS, w, bias, in_runs)
+    assert in_runs.tobytes() == out.tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "lanes"), [("float32", 16), ("float32", 8), ("float64", 4)])
+def test_a_block_is_transposed(dtype: str, lanes: int) -> None:
+    @numba.njit
+    def run(x: Any, out: Any) -> None:
+        transpose(x, 1, lanes + 3, out, 2, lanes + 5, lanes)
+
+    x = np.arange(1 + lanes * (lanes + 3)).astype(dtype)
+    out = np.zeros(2 + lanes * (lanes + 5), dtype)
+    run(x, out)
+    given = x[1:].reshape(lanes, lanes + 3)[:, :lanes]
+    assert (out[2:].reshape(lanes, lanes + 5)[:, :lanes] == given.T).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64"])
+def test_rows_of_every_length_are_copied_and_parted_whole(dtype: str) -> None:
+    @numba.njit
+    def copy(x: Any, out: Any, n: int) -> None:
+        copy_row(x, 3, out, 2, n)
+
+    @numba.njit
+    def part(x: Any, out: Any, n: int) -> None:
+        part_row(x, 3, out, 2, 92, n)
+
+    x = np.arange(200).astype(dtype)
+    for n in range(80):
+        out = np.full(200, -1, dtype)
+        copy(x, out, n)
+        assert (out[2 : 2 + n] == x[3 : 3 + n]).all()
+        assert (np.delete(out, np.s_[2 : 2 + n]) == -1).all()
+        out[:] = -1
+        part(x, out, n)
+        assert (out[2 : 2 + n] == x[3 : 3 + 2 * n : 2]).all()
+        assert (out[92 : 92 + n] == x[4 : 4 + 2 * n : 2]).all()
+        assert (np.delete(out, np.r_[2 : 2 + n, 92 : 92 + n]) == -1).all()

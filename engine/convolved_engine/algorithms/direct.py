@@ -21,14 +21,19 @@ from convolved_engine.machine import Machine, vector_bytes
 from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
-from .tiling import block_effort, layout_and_tables, layout_for, three_axes, tile_for
+from .by_channels import ByChannels, cost_by_channels
+from .channel_tiling import goes_by_channels
+from .tiling import (
+    block_effort,
+    blocks_at_a_time,
+    layout_and_tables,
+    layout_for,
+    three_axes,
+    tile_for,
+)
 from .weights import error_bound, kernel_for_correlation, real_dtype, real_rows
 
-__all__ = ["Direct"]
-
-# Multiply-adds that are worth waking another thread for, and those that are dealt at a time.
-_SHARED_WORK = 4_000_000
-_CHUNK_WORK = 500_000
+__all__ = ["ByOutputs", "Direct"]
 
 
 class Direct(Algorithm):
@@ -43,35 +48,17 @@ class Direct(Algorithm):
         return None
 
     def cost(self, problem: Problem, machine: Machine) -> Cost:
-        """Multiply-adds at the rate of the tile, plus one pass over input and output."""
-        tile = tile_for(problem, machine.vector_bytes)
-        item = real_dtype(problem.dtype).itemsize
-        parts = 2 if problem.is_complex else 1
-        group_rows = problem.group_outputs * parts
-        lines = problem.outputs * parts // (three_axes(problem).out[2] * group_rows)
-        computed = int(lines * tile.computed) * -(-group_rows // tile.rows) * tile.rows
-        rate = machine.fma_rate * 4 / item * tile.efficiency
-        work = computed * problem.terms * parts / rate
-        moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
-        tables = problem.weight_bytes / machine.copy_rate
-        layout = layout_for(problem, machine.vector_bytes)
-        packing = problem.batch * _packing_seconds(problem, layout, machine)
-        items = problem.batch * layout.blocks
-        chunks = -(-items // _chunk(layout, items))
-        helping = min(machine.threads, chunks)
-        return Cost(
-            seconds=machine.call_seconds + tables + (work + moved + packing) / helping,
-            workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
-            + problem.weight_bytes * parts
-            + 16 * layout.terms,
-            relative_error=error_bound(problem),
-        )
+        """That of the better kind of tiles."""
+        cost = _cost_by_outputs(problem, machine)
+        if goes_by_channels(problem, machine.vector_bytes):
+            return min(cost, cost_by_channels(problem, machine), key=lambda each: each.seconds)
+        return cost
 
     def form(self, problem: Problem, parameters: Parameters) -> Hashable:
-        """Everything but batch and size; the tile's width also follows from a short row."""
-        del parameters
+        """The kind of tiles, and everything but batch and size."""
         return (
             self.name,
+            parameters.get("tiles"),
             problem.groups,
             problem.stride,
             problem.dilation,
@@ -88,14 +75,43 @@ class Direct(Algorithm):
         parameters: Parameters,
     ) -> Runnable:
         """Pack the weights in the order in which tiles read them."""
-        del parameters
         if not problem.is_integer and not np.isfinite(weight).all():
             # Also without padding: a stream meets it at its ends only, and its sums are not fused.
             return _Skipping(problem, weight, bias)
-        return _Direct(problem, weight, bias)
+        if parameters.get("tiles") == "channels":
+            return ByChannels(problem, weight, bias)
+        return ByOutputs(problem, weight, bias)
 
 
-class _Direct(Runnable):
+def _cost_by_outputs(problem: Problem, machine: Machine) -> Cost:
+    """Multiply-adds at the rate of the tile, plus one pass over input and output."""
+    tile = tile_for(problem, machine.vector_bytes)
+    item = real_dtype(problem.dtype).itemsize
+    parts = 2 if problem.is_complex else 1
+    group_rows = problem.group_outputs * parts
+    lines = problem.outputs * parts // (three_axes(problem).out[2] * group_rows)
+    computed = int(lines * tile.computed) * -(-group_rows // tile.rows) * tile.rows
+    rate = machine.fma_rate * 4 / item * tile.efficiency
+    work = computed * problem.terms * parts / rate
+    moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
+    tables = problem.weight_bytes / machine.copy_rate
+    layout = layout_for(problem, machine.vector_bytes)
+    packing = problem.batch * _packing_seconds(problem, layout, machine)
+    items = problem.batch * layout.blocks
+    chunks = -(-items // blocks_at_a_time(block_effort(layout), items))
+    helping = min(machine.threads, chunks)
+    return Cost(
+        seconds=machine.call_seconds + tables + (work + moved + packing) / helping,
+        workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
+        + problem.weight_bytes * parts
+        + 16 * layout.terms,
+        relative_error=error_bound(problem),
+    )
+
+
+class ByOutputs(Runnable):
+    """By tiles whose vectors hold neighboring outputs."""
+
     def __init__(self, problem: Problem, weight: NDArray[Any], bias: NDArray[Any] | None) -> None:
         super().__init__(problem, weight, bias)
         self._real = real_dtype(problem.dtype)
@@ -127,7 +143,7 @@ class _Direct(Runnable):
         slab_size, scratch_size = layout.slab_size, layout.scratch_size
 
         items = x.shape[0] * layout.blocks
-        chunk = _chunk(layout, items)
+        chunk = blocks_at_a_time(block_effort(layout), items)
         counter = np.zeros(1, np.int64)
 
         def work() -> None:
@@ -192,12 +208,6 @@ class _Skipping(Runnable):
                 )
 
         pool.for_each_chunk(len(x), work, threads)
-
-
-def _chunk(layout: Layout, items: int) -> int:
-    """Blocks dealt at a time: all of them where the work is not worth sharing."""
-    each = block_effort(layout)
-    return max(1, items) if items * each < _SHARED_WORK else max(1, int(_CHUNK_WORK // each))
 
 
 def _packing_seconds(problem: Problem, layout: Layout, machine: Machine) -> float:

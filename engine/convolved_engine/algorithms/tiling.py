@@ -23,12 +23,16 @@ __all__ = [
     "Axes",
     "Tile",
     "block_effort",
+    "blocks_at_a_time",
     "layout_and_tables",
     "layout_for",
     "three_axes",
     "tile_for",
 ]
 
+# Multiply-adds that are worth waking another thread for, and those that are dealt at a time.
+_SHARED_WORK = 4_000_000
+_CHUNK_WORK = 500_000
 # A block is computed by one thread: so many for each of them that the last one keeps nobody
 # waiting for long, unless each were done in no time.
 _BLOCKS_OF_A_THREAD = 8
@@ -128,16 +132,15 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     item = real_dtype(problem.dtype).itemsize
     _, vectors, flat, _, _ = tile_for(problem, vector_bytes)
     width = vectors * vector_bytes // item
-    residues, phases = (
-        min(kernel[axis], stride[axis] // math.gcd(stride[axis], dilation[axis])) for axis in (1, 2)
-    )
+    row_parts, column_parts = _slab_parts(problem)
+    residues, phases = row_parts.number, column_parts.number
     channels, group_rows = problem.group_inputs * parts, problem.group_outputs * parts
     terms = problem.terms * parts
 
     def slab(block_rows: int, block_columns: int) -> tuple[int, int, int]:
-        span = block_rows + reach[1] // stride[1]
+        span = block_rows + row_parts.overlap
         swept = block_columns if flat else -(-block_columns // width) * width
-        segment = swept + reach[2] // stride[2]
+        segment = swept + column_parts.overlap
         size = channels * kernel[0] * residues * span * phases * segment
         return span, segment, size + (width if flat else 0)
 
@@ -160,7 +163,7 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     block_columns = out[2] if flat else min(out[2], most // width * width)
     block_rows = min(out[1], max(1, most // block_columns))
     while block_bytes(block_rows, block_columns) > _BLOCK_BYTES:
-        if block_rows > 1 and block_rows * stride[1] > reach[1] // 2:
+        if block_rows > 1 and 2 * block_rows > row_parts.overlap:
             block_rows = -(-block_rows // 2)
         elif block_columns > width and not flat:
             block_columns = -(-block_columns // (2 * width)) * width
@@ -171,7 +174,7 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     block_columns = _alike(out[2], block_columns, width)
     block_rows = _alike(out[1], block_rows, 1)
     if flat:
-        pitch = block_columns + reach[2] // stride[2]
+        pitch = block_columns + column_parts.overlap
         block_rows = _rows_without_waste(out[1], block_rows, pitch, block_columns, width)
     slab_rows, segment, slab_size = slab(block_rows, block_columns)
     lines = max(1, _RUN_BYTES // ((width + reach[2]) * item))
@@ -194,9 +197,11 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
         row_stride=stride[1],
         row_before=before[1],
         row_reach=reach[1],
+        row_overlap=row_parts.overlap,
         column_stride=stride[2],
         column_before=before[2],
         column_reach=reach[2],
+        column_overlap=column_parts.overlap,
         block_rows=block_rows,
         block_columns=block_columns,
         slab_rows=slab_rows,
@@ -210,6 +215,29 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     )
 
 
+class _Parts(NamedTuple):
+    """How a slab holds an axis: the parts, and what each has beyond one number for each output."""
+
+    number: int
+    overlap: int
+
+
+def _slab_parts(problem: Problem) -> tuple[_Parts, _Parts]:
+    """Of rows and of columns: one part for each residue by the stride, or one for each tap.
+
+    The latter holds less where taps lie far apart.
+    """
+    _, out, kernel, stride, dilation, _ = three_axes(problem)
+    found = []
+    for axis, most in ((1, _FLAT_LINES), (2, _BLOCK_OUTPUTS)):
+        shared = min(kernel[axis], stride[axis] // math.gcd(stride[axis], dilation[axis]))
+        overlap = dilation[axis] * (kernel[axis] - 1) // stride[axis]
+        outputs = min(out[axis], most)
+        apart = kernel[axis] * outputs < shared * (outputs + overlap)
+        found.append(_Parts(kernel[axis], 0) if apart else _Parts(shared, overlap))
+    return found[0], found[1]
+
+
 def _alike(count: int, most: int, multiple: int) -> int:
     """The size, a multiple, that cuts `count` into no more pieces than `most` does, but evenly."""
     each = -(-count // -(-count // most))
@@ -220,6 +248,13 @@ def block_effort(layout: Layout) -> float:
     """Multiply-adds that take about as long as one block, its slab and scratch included."""
     outputs = layout.group_rows * layout.block_rows * layout.block_columns
     return outputs * layout.terms + _COPY_EFFORT * (layout.slab_size + layout.scratch_size)
+
+
+def blocks_at_a_time(each: float, blocks: int) -> int:
+    """Blocks of so much effort dealt at a time: all where the work is not worth sharing."""
+    if blocks * each < _SHARED_WORK:
+        return max(1, blocks)
+    return max(1, int(_CHUNK_WORK // each))
 
 
 def _rows_without_waste(rows: int, about: int, pitch: int, columns: int, width: int) -> int:
@@ -239,15 +274,26 @@ def _tables(problem: Problem, layout: Layout) -> tuple[NDArray[np.int64], ...]:
     size, _, kernel, stride, dilation, _ = three_axes(problem)
     taps = np.arange(kernel[2]) * dilation[2]
     lines = np.arange(kernel[1]) * dilation[1]
-    phases, phase_of = np.unique(taps % stride[2], return_inverse=True)
-    residues, residue_of = np.unique(lines % stride[1], return_inverse=True)
+    row_parts, column_parts = _slab_parts(problem)
+    residues, residue_of, row_at = _parted(lines, stride[1], row_parts)
+    phases, phase_of, column_at = _parted(taps, stride[2], column_parts)
     c, z, r = np.ogrid[: layout.group_inputs * layout.parts, : kernel[0], : kernel[1]]
     c, z, r = c[..., None], z[..., None], r[..., None]
     near = ((c * size[0] + z * dilation[0]) * size[1] + r * dilation[1]) * size[2] + taps
     packed = ((c * kernel[0] + z) * len(residues) + residue_of[r]) * len(phases) + phase_of
-    packed = packed * layout.slab_rows + r * dilation[1] // stride[1]
-    packed = packed * layout.segment + taps // stride[2]
+    packed = packed * layout.slab_rows + row_at[r]
+    packed = packed * layout.segment + column_at
     return near.reshape(-1), packed.reshape(-1), residues, phases
+
+
+def _parted(
+    taps: NDArray[np.int64], stride: int, parts: _Parts
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Where the parts of an axis begin, and of each tap its part and its place in it."""
+    if not parts.overlap and parts.number == len(taps):
+        return taps, np.arange(len(taps)), np.zeros(len(taps), np.int64)
+    begins, part_of = np.unique(taps % stride, return_inverse=True)
+    return begins, part_of, taps // stride
 
 
 @functools.lru_cache(maxsize=256)

@@ -30,9 +30,11 @@ class Layout(NamedTuple):
     row_stride: int
     row_before: int
     row_reach: int
+    row_overlap: int
     column_stride: int
     column_before: int
     column_reach: int
+    column_overlap: int
     block_rows: int
     block_columns: int
     slab_rows: int

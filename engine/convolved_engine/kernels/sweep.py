@@ -21,6 +21,8 @@ import numpy as np
 
 from .compile import kernel, revision
 from .dealing import take as _take
+from .rows import copy_row as _copy_row
+from .rows import part_row as _part_row
 from .tile import accumulate as _accumulate
 
 __all__ = ["sweep"]
@@ -28,6 +30,8 @@ __all__ = ["sweep"]
 # numba gives the first parameter, its typing context.
 accumulate: Any = _accumulate
 take: Any = _take
+copy_row: Any = _copy_row
+part_row: Any = _part_row
 
 
 # A signed index might count from the end; asking that of each one keeps loops from vectors.
@@ -35,31 +39,31 @@ unsigned = np.uint64
 
 
 @kernel
-def _inside(g: Any, begin: int, n: int) -> tuple[int, int]:
-    """Which of n samples from column `begin` on, a stride apart, lie in a row."""
-    low = min(max(0, -(begin // g.column_stride)), n)
-    return low, max(low, min(-((begin - g.in_columns) // g.column_stride), n))
+def _inside(begin: int, step: int, size: int, n: int) -> tuple[int, int]:
+    """Which of n samples from `begin` on, a step apart, lie in an axis of that size."""
+    low = min(max(0, -(begin // step)), n)
+    return low, max(low, min(-((begin - size) // step), n))
 
 
 @kernel
-def _part_row(
-    x: Any, slab: Any, first: int, here: int, even: Any, there: int, odd: Any, n: int
+def _fill_columns(
+    x: Any, slab: Any, here: Any, first: int, copied: Any, inside: Any, steps: Any
 ) -> None:
-    """Even columns to `here` and odd ones to `there`, at once: several times as fast."""
-    low, high = max(even[0], odd[0]), min(even[1], odd[1])
-    for i in range(low, high):
-        slab[unsigned(here + i)] = x[unsigned(first + 2 * i)]
-        slab[unsigned(there + i)] = x[unsigned(first + 2 * i + 1)]
-    high = max(low, high)
-    for at, column, ends in ((here, first, even), (there, first + 1, odd)):
-        for i in range(ends[0]):
-            slab[unsigned(at + i)] = 0
-        for i in range(ends[0], min(low, ends[1])):
-            slab[unsigned(at + i)] = x[unsigned(column + 2 * i)]
-        for i in range(high, ends[1]):
-            slab[unsigned(at + i)] = x[unsigned(column + 2 * i)]
-        for i in range(ends[1], n):
-            slab[unsigned(at + i)] = 0
+    """What is not yet copied of the rows here[0]..here[1]: from the input if inside it, else zeros.
+
+    Column by column: as rows they would be too short, and their zeros as many calls.
+    """
+    step, pitch, segment, n = steps
+    left = n - (copied[1] - copied[0])
+    for number in range(left):
+        i = number if number < copied[0] else number + copied[1] - copied[0]
+        within = inside[0] <= i < inside[1]
+        for row in range(here[0], here[1]):
+            source, target = first + row * pitch + i * step, here[2] + row * segment + i
+            if within:
+                slab[unsigned(target)] = x[unsigned(source)]
+            else:
+                slab[unsigned(target)] = 0
 
 
 @kernel
@@ -79,44 +83,53 @@ def _fill_slab(
     volume = g.in_depth * g.in_rows * g.in_columns
     step = g.column_stride * g.parts
     pitch = g.row_stride * g.in_columns * g.parts
-    paired = g.parts == 1 and g.column_stride == 2 and phases.size == 2
+    steps = step, pitch, g.segment, n
+    paired = g.parts == 1 and g.column_stride == 2
+    paired = paired and phases.size == 2 and phases[1] == phases[0] + 1
     at, phase_size = 0, g.slab_rows * g.segment
     for channel in range(g.group_inputs):
         for part in range(g.parts):
             for plane in range(g.planes):
                 z = z0 + plane * g.plane_step
                 for residue in residues:
+                    above, below = _inside(r0 + residue, g.row_stride, g.in_rows, rows)
+                    if z < 0 or z >= g.in_depth:
+                        above = below = rows
                     top = base + channel * volume + (z * g.in_rows + r0 + residue) * g.in_columns
-                    for phase in range(1 if paired else phases.size):
-                        begin = c0 + phases[phase]
-                        low, high = _inside(g, begin, n)
-                        odd = _inside(g, begin + 1, n)
+                    for number in range(phases.size):
+                        here, begin = at + number * phase_size, c0 + phases[number]
                         first = (top + begin) * g.parts + part
-                        for row in range(rows):
-                            r, here = r0 + residue + row * g.row_stride, at + row * g.segment
-                            if z < 0 or z >= g.in_depth or r < 0 or r >= g.in_rows:
-                                for i in range(n):
-                                    slab[unsigned(here + i)] = 0
-                                if paired:
-                                    for i in range(n):
-                                        slab[unsigned(here + phase_size + i)] = 0
-                            elif paired:
-                                there = here + phase_size
-                                _part_row(x, slab, first, here, (low, high), there, odd, n)
+                        low, high = inside = _inside(begin, g.column_stride, g.in_columns, n)
+                        if paired:
+                            # Both at once from where the even ones begin: several times as fast.
+                            odd = _inside(c0 + phases[1], 2, g.in_columns, n)
+                            even = _inside(c0 + phases[0], 2, g.in_columns, n)
+                            low, high = max(odd[0], even[0]), min(odd[1], even[1])
+                            high = max(low, high)
+                        for row in range(above, below):
+                            source, target = first + row * pitch, here + row * g.segment
+                            if paired:
+                                if number == 0:
+                                    part_row(
+                                        x,
+                                        source + 2 * low,
+                                        slab,
+                                        target + low,
+                                        target + phase_size + low,
+                                        high - low,
+                                    )
+                            elif step == 1:
+                                copy_row(x, source + low, slab, target + low, high - low)
                             else:
-                                for i in range(low):
-                                    slab[unsigned(here + i)] = 0
-                                # A step that is known makes vectors of the loop.
-                                if step == 1:
-                                    for i in range(low, high):
-                                        slab[unsigned(here + i)] = x[unsigned(first + i)]
-                                else:
-                                    for i in range(low, high):
-                                        slab[unsigned(here + i)] = x[unsigned(first + i * step)]
-                                for i in range(high, n):
-                                    slab[unsigned(here + i)] = 0
-                            first += pitch
-                        at += 2 * phase_size if paired else phase_size
+                                for i in range(low, high):
+                                    slab[unsigned(target + i)] = x[unsigned(source + i * step)]
+                        places = above, below, here
+                        _fill_columns(x, slab, places, first, (low, high), inside, steps)
+                        for row in range(rows):
+                            if row < above or row >= below:
+                                for i in range(n):
+                                    slab[unsigned(here + row * g.segment + i)] = 0
+                    at += phases.size * phase_size
 
 
 @kernel
@@ -130,8 +143,7 @@ def _empty_scratch(
             source = out_row * channel_pitch + row * pitch
             target = (base + channel * volume + row * g.out_columns) * g.parts + part
             if g.parts == 1:
-                for j in range(n):
-                    y[unsigned(target + j)] = scratch[unsigned(source + j)]
+                copy_row(scratch, source, y, target, n)
             else:
                 for j in range(n):
                     y[unsigned(target + j * g.parts)] = scratch[unsigned(source + j)]
@@ -141,7 +153,7 @@ def _empty_scratch(
 def sweep(rows: int, vectors: int, lanes: int) -> Any:
     """The kernel for tiles of that shape; each shape is compiled at its first call."""
     width = vectors * lanes
-    parts_revision = revision("tile", "layout", "dealing")
+    parts_revision = revision("tile", "layout", "dealing", "rows")
 
     @kernel
     def compute(
@@ -218,8 +230,8 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
                 s_base = 0
                 s_row = g.segment
                 needed = n if g.flat else tiles * width
-                needed += g.column_reach // g.column_stride
-                held = lines + g.row_reach // g.row_stride
+                needed += g.column_overlap
+                held = lines + g.row_overlap
                 _fill_slab(x, slab, residues, phases, g, x_base, z0, r0, c0, held, needed)
             if straight:
                 target = y
