@@ -63,11 +63,9 @@ def warm_up() -> None:
         for kernel in ((3,), (3, 3)):
             layer = Conv(np.ones((outputs, 1, *kernel), np.float32), padding="same")
             apply_arranged(np.zeros((1, 1, *(64,) * len(kernel)), np.float32), Filter(layer))
-    # Pools have kernels for each number of axes.
-    for rank in (1, 2):
-        for function in ("max", "average"):
-            pooled = Filter(Pool(function, (2,) * rank))
-            apply_arranged(np.zeros((1, 1, *(64,) * rank), np.float32), pooled)
+    # Pools have kernels for each number of axes, of which two are common.
+    for function in ("max", "average"):
+        apply_arranged(np.zeros((1, 1, 64, 64), np.float32), Filter(Pool(function, (2, 2))))
 
 
 def get_ready(filter: Filter) -> bool:
