@@ -6,9 +6,12 @@ import sys
 
 from convolved_vocabulary import InvalidArgument, MissingExtra
 
+from .polling import poll_directly
+
 
 def main() -> int:
     """Run a server by the flags of the command line; return the exit code."""
+    poll_directly()
     try:
         from .flags import from_flags
         from .main import run
