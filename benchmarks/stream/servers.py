@@ -1,4 +1,4 @@
-"""The two servers of the wire, and how a stream of each is opened."""
+"""The servers of the wire, and how a stream of each is opened."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from dataclasses import dataclass
 
 from convolved import Client
 from convolved.v1 import convolution_pb2 as pb
+from convolved_server.polling import DIRECTLY
 
 from .cases import RATE, WIRE_BLOCK, WIRE_SECONDS, response
 
-__all__ = ["ECHO", "MODULES", "SERVICE", "Opening", "opening_of"]
+__all__ = ["ECHO", "ECHO_ALIKE", "ENVIRONMENT", "MODULES", "SERVICE", "Opening", "opening_of"]
 
 SERVICE = "convolved"
 ECHO = "bare grpc.aio echo"
+ECHO_ALIKE = "the same echo, gRPC's threads as in ours"
 
 MODULES = {
     SERVICE: ("convolved_server", ["--listen", "unix:{}", "--until-stdin-closes"]),
     ECHO: ("benchmarks.wire.serve", ["echo", "unix:{}"]),
+    ECHO_ALIKE: ("benchmarks.wire.serve", ["echo", "unix:{}"]),
 }
 """The module of each server, and its arguments; {} stands for the path of a socket."""
+
+ENVIRONMENT = {ECHO_ALIKE: DIRECTLY}
+"""What a server finds in its environment besides."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Opening:
 
 def opening_of(name: str, address: str) -> Opening:
     """How a stream of a server is opened; ours is given the response beforehand."""
-    if name == ECHO:
+    if name != SERVICE:
         # It returns nothing beyond what is sent.
         return Opening(address, "/benchmarks.Echo/Stream", bytes(8), 0)
     with Client(address) as client:

@@ -1,7 +1,7 @@
 """Over the wire: how many streams one server process holds at the pace of a sound card.
 
 The law: a count is held if 99 of 100 blocks have their answer within one block's duration of the
-moment when they were due. Clients share the machine with the server, and ask ours and the echo by
+moment when they were due. Clients share the machine with the server, and ask ours and the echoes by
 the same code; what they cost is part of what limits both.
 """
 
@@ -24,7 +24,7 @@ from benchmarks.rounds import interleave, ratio_of_medians
 
 from .cases import WIRE_BLOCK, WIRE_SECONDS, Effort
 from .pacing import PERIOD
-from .servers import ECHO, MODULES, SERVICE
+from .servers import ECHO, ECHO_ALIKE, ENVIRONMENT, MODULES, SERVICE
 
 __all__ = ["COST", "HELD", "Server", "greatest", "measure"]
 
@@ -55,9 +55,18 @@ def measure(effort: Effort) -> tuple[list[Measurement], list[Bar]]:
         Measurement(HELD, case, name, "streams", values) for name, values in found.items()
     ]
     measurements += [Measurement(COST, case, name, "s", (cost,)) for name, cost in costs.items()]
-    ratio = ratio_of_medians(found[SERVICE], found[ECHO])
-    what = f"concurrent streams over the wire, {SERVICE} / {ECHO}"
-    return measurements, [Bar(what, case, *ratio, "at least", _LIMIT)]
+    # The echo is bare, as gRPC comes; what setting gRPC alone gains is told beside that.
+    bars = [
+        Bar(
+            f"concurrent streams over the wire, {SERVICE} / {echo}",
+            case,
+            *ratio_of_medians(found[SERVICE], found[echo]),
+            "at least",
+            limit,
+        )
+        for echo, limit in ((ECHO, _LIMIT), (ECHO_ALIKE, None))
+    ]
+    return measurements, bars
 
 
 def greatest(holds: Callable[[int], bool], first: int, step: float, most: int) -> int:
@@ -160,7 +169,7 @@ def _servers(effort: Effort) -> Iterator[dict[str, Server]]:
         for index, (server, (module, arguments)) in enumerate(MODULES.items()):
             path = str(Path(name) / str(index))
             given = [argument.format(path) for argument in arguments]
-            started[server] = children.add(ServerChild(module, given))
+            started[server] = children.add(ServerChild(module, given, ENVIRONMENT.get(server)))
         for process in started.values():
             process.await_ready(_START_SECONDS)
         clients = {

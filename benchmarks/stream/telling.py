@@ -159,8 +159,9 @@ def _held(result: Result) -> list[str]:
         f"Mono streams of {WIRE_BLOCK} samples over a Unix socket to one server process; 99 of 100 "
         "blocks are answered within one block's duration of the moment when they were due. "
         f"{result.settings['clients']} client processes send them at that pace, by the same code "
-        "for both servers and on the same cores as these: what the clients cost limits both. The "
-        "echo returns each block and computes nothing."
+        "for all servers and on the same cores as these: what the clients cost limits all. The "
+        "echo returns each block and computes nothing, on gRPC as it comes; and once more with one "
+        "thread of gRPC between the network and Python, as our server has it."
     )
     rows = (
         [
