@@ -38,7 +38,7 @@ _MOST_WASTE = 1.1
 _BLOCKS_OF_A_THREAD = 8
 _LEAST_BLOCK_MULTIPLY_ADDS = 2_000_000
 # Of the multiply-adds of a tile the rate reached, and how long an output takes besides.
-_EFFICIENCY = 0.95
+_EFFICIENCY = 1.03
 _OUTPUT_EFFORT = 12.0
 
 
