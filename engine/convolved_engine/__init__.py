@@ -16,7 +16,7 @@ if _missing := [
 ]:
     raise MissingExtra(f"the engine ({', '.join(_missing)})", "engine")
 
-from convolved_engine.about import algorithm_names, describe, get_ready, warm_up
+from convolved_engine.about import algorithm_names, describe, warm_up
 from convolved_engine.apply import apply, apply_arranged, plan, plan_arranged
 from convolved_engine.functions import (
     avg_pool,
@@ -40,6 +40,7 @@ from convolved_engine.functions import (
 )
 from convolved_engine.gradients import gradients, gradients_arranged
 from convolved_engine.opening import open_stream, stream
+from convolved_engine.readiness import get_ready
 from convolved_engine.stream import Stream
 
 __all__ = [

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 
 import numpy as np
 
 from convolved_engine import caching, constants, registry, threads, transforms
-from convolved_engine.apply import apply_arranged, plan_arranged
+from convolved_engine.apply import apply_arranged
 from convolved_engine.opening import open_stream
 from convolved_vocabulary import Conv, Filter, Pool, impulse_response
 
-__all__ = ["algorithm_names", "describe", "get_ready", "warm_up"]
-
-# What making a filter ready may take of memory and time, and how long and wide its silence is.
-_READY_BYTES = 8 << 20
-_READY_SECONDS = 0.02
-_STRETCH, _ACROSS = 1 << 17, 256
+__all__ = ["algorithm_names", "describe", "warm_up"]
 
 
 def algorithm_names() -> tuple[str, ...]:
@@ -66,32 +60,3 @@ def warm_up() -> None:
     # Pools have kernels for each number of axes, of which two are common.
     for function in ("max", "average"):
         apply_arranged(np.zeros((1, 1, 64, 64), np.float32), Filter(Pool(function, (2, 2))))
-
-
-def get_ready(filter: Filter) -> bool:
-    """Apply a filter to silence: its next signal finds weights, plans and memory prepared.
-
-    The silence is of the filter's own type and as long as the stretches in which long signals are
-    computed. What would be large or long is left to the signal that needs it.
-
-    Returns:
-        whether it was done.
-
-    >>> get_ready(impulse_response(np.ones(7, np.float32)))
-    True
-    """
-    if filter.size_bytes > _READY_BYTES:
-        return False
-    kinds = {tensor.dtype for layer in filter.layers for tensor in layer.tensors().values()}
-    dtype = np.result_type(np.float32, *kinds)
-    fields = filter.receptive_field
-    across = [max(_ACROSS, field.size) for field in fields[:-1]]
-    length = max(_STRETCH // math.prod(across), 2 * fields[-1].size)
-    shape = (1, filter.in_channels or 1, *across, length)
-    if math.prod(shape) * dtype.itemsize > _READY_BYTES:
-        return False
-    plan = plan_arranged(shape, filter, dtype)
-    if plan.predicted_seconds > _READY_SECONDS or plan.workspace_bytes > _READY_BYTES:
-        return False
-    apply_arranged(np.zeros(shape, dtype), filter)
-    return True

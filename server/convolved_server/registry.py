@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -47,7 +46,6 @@ class Registry:
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._readying: asyncio.Task[None] | None = None
 
     async def create(self, call: Call) -> bytes:
         """Answer CreateFilterRequests by a CreateFilterResponse."""
@@ -71,13 +69,14 @@ class Registry:
                         )
                 stored = await shared.desk.run(partial(_decoded, first, tensors, shared))
                 kept = shared.store.add(call.tenant, stored)
-        self._get_ready(kept.filter)
+        if kept is stored:
+            await self._get_ready(kept.filter)
         return pb.CreateFilterResponse(filter_info=kept.info).SerializeToString()
 
-    def _get_ready(self, filter: Filter) -> None:
+    async def _get_ready(self, filter: Filter) -> None:
         """Spare the first call what it would prepare, where no other call waits for that."""
         compute = self._resources.compute
-        if compute.working or self._readying or not self._resources.calls.warm:
+        if compute.working or not self._resources.calls.warm:
             return
 
         def work() -> None:
@@ -85,12 +84,7 @@ class Registry:
             with suppress(Exception), nothing():
                 engine.get_ready(filter)
 
-        self._readying = asyncio.create_task(compute.run(work))
-        self._readying.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        del task
-        self._readying = None
+        await compute.run(work)
 
     async def get(self, raw: bytes, call: Call) -> bytes:
         """Answer a GetFilterRequest by a GetFilterResponse."""

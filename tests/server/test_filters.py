@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import pytest
 
@@ -23,7 +21,6 @@ from tests.server.harness import (
     inline,
     pieces,
     serving,
-    until,
 )
 
 RNG = np.random.default_rng(3)
@@ -261,8 +258,7 @@ def test_a_registered_filter_is_made_ready_while_nothing_else_waits(
     with serving(warm_up_seconds=10.0) as server:
         for filter in filters:
             create(server, filter)
-            until(partial(is_prepared, filter))
-            until(lambda: not server.resources.compute.working)
+            assert is_prepared(filter)
         late = impulse_response(RNG.standard_normal(51).astype(np.float32))
         server.resources.compute.working += 1
         create(server, late)
@@ -282,5 +278,4 @@ def test_what_is_long_or_not_compiled_is_left_to_the_call_that_needs_it(server: 
     small = impulse_response(RNG.standard_normal(52).astype(np.float32))
     create(server, small)
     server.resources.calls.warm = before
-    until(lambda: not server.resources.compute.working)
     assert not is_prepared(small)
