@@ -12,6 +12,9 @@ from numba.core.caching import FunctionCache
 
 __all__ = ["kernel", "revision"]
 
+# Read now: the files may change under a process that runs on with what it has loaded.
+_SOURCES = {path.stem: path.read_bytes() for path in Path(__file__).parent.glob("*.py")}
+
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile `function` at its first call; closures over integers and kernels are cached, too.
@@ -54,5 +57,4 @@ def revision(*modules: str) -> int:
     The cache on disk notices changes in a kernel's own module only. A closure that holds this
     number is cached under it, and so compiled anew when a part that it includes has changed.
     """
-    sources = (Path(__file__).with_name(f"{name}.py").read_bytes() for name in modules)
-    return zlib.crc32(b"".join(sources))
+    return zlib.crc32(b"".join(_SOURCES[name] for name in modules))
