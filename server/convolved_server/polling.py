@@ -1,7 +1,7 @@
 """How gRPC's threads hand to Python what comes over the network.
 
 Its latest releases let several threads of their own take turns at it before the one that wakes
-Python hears of it. That costs about a fifth of what a server spends on a block of a live stream,
+Python hears of it. That costs about a seventh of what a server spends on a block of a live stream,
 and the threads are in each other's way where cores are few. The thread that wakes Python can do
 all of it by itself, as it did in earlier releases.
 """
