@@ -43,9 +43,12 @@ class Status:
             target: the server, for the words.
         """
         if failure.details() == _OVERWRITTEN:
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(_STATUS_SECONDS):
                     failure = await self._told
+            except TimeoutError:
+                # That it has ended is certain, and the reason is not gRPC's to make up.
+                return Unavailable(f"{target} ended the call without saying why")
         if failure.code() is grpc.StatusCode.OK:
             return Unavailable(f"{target} ended the stream before its end")
         return error_of(failure, target)

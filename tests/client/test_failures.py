@@ -7,9 +7,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from convolved import (
     ResourceExhausted,
     Unavailable,
 )
+from convolved.async_calls import Status
 from convolved.embedded import EmbeddedServer
 from convolved.session import signals
 from convolved.v1 import convolution_pb2 as pb
@@ -296,3 +298,20 @@ def test_blocks_wait_in_the_array_while_the_server_does_not_read(
         work.join(60)
     assert 0 < waiting <= 16 << 20
     assert found[0].shape == (20_000_015,)
+
+
+async def test_a_call_that_ended_and_does_not_say_why_is_lost() -> None:
+    class Ended:
+        def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+            """Never called."""
+
+    class Failure:
+        def details(self) -> str:
+            return "Internal error from Core"
+
+        def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode.INTERNAL
+
+    found = await Status(Ended()).error(Failure(), "here:1")
+    assert isinstance(found, Unavailable)
+    assert str(found) == "here:1 ended the call without saying why"
