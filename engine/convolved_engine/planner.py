@@ -77,7 +77,7 @@ def plan(
         InvalidArgument: the algorithm asked for is unknown or cannot do it.
         ResourceExhausted: nothing that can do it stays below the memory limit.
 
-    >>> problem = Problem.of((1, 1, 480000), (1, 1, 63), dtype="float32")
+    >>> problem = Problem.of((1, 1, 480000), (1, 1, 5), dtype="float32")
     >>> plan(problem).chosen.algorithm
     'direct'
     """
