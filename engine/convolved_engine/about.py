@@ -52,11 +52,10 @@ def warm_up() -> None:
         live = open_stream(response, channels=1, dtype=np.float32, block=512)
         live.push_arranged(signal[0, :, :1024])
         live.flush()
-    # Each number of output channels has a kernel of its own.
-    for outputs in (1, 2, 3, 4, 6, 8):
-        for kernel in ((3,), (3, 3)):
-            layer = Conv(np.ones((outputs, 1, *kernel), np.float32), padding="same")
-            apply_arranged(np.zeros((1, 1, *(64,) * len(kernel)), np.float32), Filter(layer))
+    # Where channels are few, tiles lie across outputs; where they are many, across channels.
+    for channels in (1, 64):
+        layer = Conv(np.ones((channels, channels, 3, 3), np.float32), padding="same")
+        apply_arranged(np.zeros((1, channels, 14, 14), np.float32), Filter(layer))
     # Pools have kernels for each number of axes, of which two are common.
     for function in ("max", "average"):
         apply_arranged(np.zeros((1, 1, 64, 64), np.float32), Filter(Pool(function, (2, 2))))

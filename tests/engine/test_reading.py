@@ -10,11 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from convolved_engine import apply, max_pool
-from convolved_engine.algorithms.tiling import tile_for
 from convolved_engine.kernels.sweep import sweep
 from convolved_engine.kernels.windows import greatest
 from convolved_engine.machine import vector_bytes
-from convolved_engine.problem import Problem
 from convolved_vocabulary import Conv, Filter
 
 X = np.random.default_rng(3).standard_normal((1, 500)).astype(np.float32)
@@ -39,8 +37,7 @@ def unaligned(x: NDArray[Any]) -> NDArray[Any]:
 def test_no_kernel_is_compiled_for_the_origin_of_its_input(
     made: Callable[[NDArray[Any]], NDArray[Any]], bias: NDArray[Any] | None
 ) -> None:
-    tile = tile_for(Problem.of((1, 1, 500), WEIGHT.shape, dtype="float32"), vector_bytes())
-    kernel = sweep(tile.rows, tile.vectors, vector_bytes() // 4)
+    kernel = sweep(vector_bytes() // 4)
     wanted = apply(X, Filter(Conv(WEIGHT)), algorithm="direct"), max_pool(X, 3)
     before = len(kernel.signatures), len(greatest.signatures)
     filter = Filter(Conv(WEIGHT, bias))

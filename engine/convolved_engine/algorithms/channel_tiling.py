@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from convolved_engine import threads as pool
 from convolved_engine.kernels.channel_layout import ChannelLayout
+from convolved_engine.kernels.shapes import REGISTERS
 from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 
-from .tiling import REGISTERS, three_axes
+from .tiling import three_axes
 
 __all__ = [
     "channel_effort",

@@ -138,7 +138,7 @@ class ByOutputs(Runnable):
 
         layout, tables = layout_and_tables(problem, vector_bytes())
         lanes = vector_bytes() // self._real.itemsize
-        compute = sweep(self._rows, layout.vectors, lanes)
+        compute = sweep(lanes)
         flat_x, flat_y = to_read(x, self._real), out.reshape(-1).view(self._real)
         slab_size, scratch_size = layout.slab_size, layout.scratch_size
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convolved_engine import threads as pool
 from convolved_engine.kernels.layout import Layout
+from convolved_engine.kernels.shapes import REGISTERS, SHAPES
 from convolved_engine.problem import Problem
 
 from .weights import real_dtype
@@ -48,14 +49,6 @@ _LEAST_RUN = 96
 _FLAT_LINES = 32
 # Tiles of a flat block, of which its last one is wasted in part.
 _FLAT_TILES = 8
-# Vector registers of a CPU, by their bytes.
-REGISTERS = {64: 32, 32: 16, 16: 32}
-# Rows of a tile, and the vectors of a wide and of a narrow one: as many accumulators as the
-# registers hold beside the inputs and a weight, and in a narrow one as many as hide the latency.
-_TILES = {
-    32: {1: (12, 4), 2: (8, 4), 3: (7, 4), 4: (6, 3), 6: (4, 2), 8: (3, 2)},
-    16: {1: (6, 3), 2: (5, 3), 3: (3, 2), 4: (3, 1), 6: (2, 1)},
-}
 # Multiply-adds that take as long as copying one number, by which slabs and scratch are weighed.
 _COPY_EFFORT = 6.0
 
@@ -91,7 +84,7 @@ def tile_for(problem: Problem, vector_bytes: int) -> Tile:
     """
     parts = 2 if problem.is_complex else 1
     group_rows = problem.group_outputs * parts
-    tiles = _TILES[REGISTERS[vector_bytes]]
+    tiles = SHAPES[REGISTERS[vector_bytes]]
 
     def effort(rows: int) -> float:
         return -(-group_rows // rows) * rows / _efficiency(rows, tiles[rows][0], vector_bytes)
@@ -130,7 +123,7 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     reach = tuple(d * (k - 1) for d, k in zip(dilation, kernel, strict=True))
     parts = 2 if problem.is_complex else 1
     item = real_dtype(problem.dtype).itemsize
-    _, vectors, flat, _, _ = tile_for(problem, vector_bytes)
+    rows, vectors, flat, _, _ = tile_for(problem, vector_bytes)
     width = vectors * vector_bytes // item
     row_parts, column_parts = _slab_parts(problem)
     residues, phases = row_parts.number, column_parts.number
@@ -208,6 +201,7 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
         segment=segment,
         slab_size=slab_size,
         scratch_size=scratch(block_rows, block_columns),
+        rows=rows,
         vectors=vectors,
         flat=flat,
         terms=terms,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
+from numba import types
 from numba.core.caching import FunctionCache
+from numba.core.registry import CPUDispatcher
 
 __all__ = ["kernel", "revision"]
 
@@ -22,13 +24,24 @@ def kernel(function: Callable[..., Any]) -> Any:
     The cache is on disk. No `fastmath`: a sum keeps its order, so that its bits do not depend on
     how loops are cut.
     """
-    try:
-        compiled: Any = numba.njit(nogil=True, cache=True)(function)
-        compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
-        return compiled
-    except RuntimeError:
-        # No folder may be written, so that there is nowhere to keep compiled code.
-        return numba.njit(nogil=True)(function)
+    compiled = _Kernel(function, targetoptions={"nopython": True, "nogil": True})
+    # Where no folder may be written, there is nowhere to keep compiled code.
+    with contextlib.suppress(RuntimeError):
+        compiled.enable_caching()
+    return compiled
+
+
+class _Kernel(CPUDispatcher):
+    """One that other kernels call as callers from Python do.
+
+    Numba compiles a kernel anew for each constant that another one passes to it.
+    """
+
+    def enable_caching(self) -> None:
+        self._cache = _Cache(self.py_func)  # type: ignore[no-untyped-call]
+
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        return super().get_call_template([types.unliteral(each) for each in args], kws)
 
 
 class _Cache(FunctionCache):

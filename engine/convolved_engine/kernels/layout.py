@@ -41,6 +41,7 @@ class Layout(NamedTuple):
     segment: int
     slab_size: int
     scratch_size: int
+    rows: int
     vectors: int
     flat: bool
     terms: int

@@ -23,12 +23,12 @@ from .compile import kernel, revision
 from .dealing import take as _take
 from .rows import copy_row as _copy_row
 from .rows import part_row as _part_row
-from .tile import accumulate as _accumulate
+from .tile import accumulate_many as _accumulate_many
 
 __all__ = ["sweep"]
 
 # numba gives the first parameter, its typing context.
-accumulate: Any = _accumulate
+accumulate_many: Any = _accumulate_many
 take: Any = _take
 copy_row: Any = _copy_row
 part_row: Any = _part_row
@@ -150,10 +150,12 @@ def _empty_scratch(
 
 
 @cache
-def sweep(rows: int, vectors: int, lanes: int) -> Any:
-    """The kernel for tiles of that shape; each shape is compiled at its first call."""
-    width = vectors * lanes
-    parts_revision = revision("tile", "layout", "dealing", "rows")
+def sweep(lanes: int) -> Any:
+    """The kernel for vectors of that many numbers.
+
+    One for tiles of all shapes: what is around them takes longer to compile than they do.
+    """
+    parts_revision = revision("tile", "shapes", "layout", "dealing", "rows")
 
     @kernel
     def compute(
@@ -174,6 +176,7 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
     ) -> None:
         # Named here to be held by the closure.
         _ = parts_revision
+        rows, width = g.rows, g.vectors * lanes
         in_volume = g.in_depth * g.in_rows * g.in_columns
         out_volume = g.out_depth * g.out_rows * g.out_columns
         across = -(-g.out_columns // g.block_columns)
@@ -181,6 +184,7 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
         whole_rows = g.group_rows // rows
         row_blocks = -(-g.group_rows // rows)
         runs = -(-g.terms // g.run)
+        w_step = g.terms * rows
         last = first = 0
         while True:
             if first >= last:
@@ -252,31 +256,34 @@ def sweep(rows: int, vectors: int, lanes: int) -> Any:
                         tile0, tile1, block1 = whole_tiles, tiles, row_blocks
                     else:
                         block0, block1 = whole_rows, row_blocks
+                if tile0 == tile1 or block0 == block1:
+                    continue
                 for line in range(1 if g.flat else lines):
-                    for tile in range(tile0, tile1):
-                        j = tile * width
-                        if straight:
-                            j = min(j, n - width)
-                        for block in range(block0, block1):
-                            row = min(block * rows, g.group_rows - rows)
-                            accumulate(
-                                source,
-                                s_base + line * s_row + j,
-                                offsets,
-                                t0,
-                                t1,
-                                weights,
-                                (group * row_blocks + block) * g.terms * rows,
-                                bias,
-                                group * g.group_rows + row,
-                                target,
-                                t_base + row * t_channel + line * t_row + j,
-                                t_channel,
-                                t0 > 0,
-                                rows,
-                                vectors,
-                                lanes,
-                            )
+                    accumulate_many(
+                        source,
+                        s_base + line * s_row,
+                        offsets,
+                        t0,
+                        t1,
+                        weights,
+                        group * row_blocks * w_step,
+                        bias,
+                        group * g.group_rows,
+                        target,
+                        t_base + line * t_row,
+                        t_channel,
+                        t0 > 0,
+                        w_step,
+                        tile0,
+                        tile1,
+                        n - width if straight else tiles * width,
+                        block0,
+                        block1,
+                        g.group_rows - rows,
+                        rows,
+                        g.vectors,
+                        lanes,
+                    )
             if not straight:
                 _empty_scratch(scratch, y, g, y_base, lines, n, t_channel, t_row)
 

@@ -16,6 +16,7 @@ reaches about 60 % of the speed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -23,7 +24,9 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["accumulate"]
+from .shapes import REGISTERS, SHAPES
+
+__all__ = ["accumulate", "accumulate_many"]
 
 _INT = ir.IntType(64)
 _INDEX = ir.IntType(32)
@@ -59,53 +62,140 @@ def accumulate(
     shape = (rows, vectors, lanes)
     if not all(isinstance(each, types.IntegerLiteral) for each in shape):
         return None
-    element = x.dtype
-    i64 = types.int64
-    signature = types.void(
-        x, i64, offsets, i64, i64, weights, i64, bias, i64, out, i64, i64, types.boolean, *shape
-    )
     counts = tuple(each.literal_value for each in shape)
 
+    def emit(b: Any, element: Any, given: dict[str, Any]) -> None:
+        _emit(b, element, given, counts)
+
+    i64 = types.int64
+    return _typed(
+        (*_PLACES, "rows", "vectors", "lanes"),
+        (
+            *(x, i64, offsets, i64, i64, weights, i64, bias, i64, out, i64, i64),
+            *(types.boolean, *shape),
+        ),
+        emit,
+    )
+
+
+_PLACES = (
+    *("x", "x_at", "offsets", "first", "last", "weights", "w_at"),
+    *("bias", "b_at", "out", "o_at", "o_step", "resume"),
+)
+_BOUNDS = ("w_step", "begin", "end", "last_column", "begin_block", "end_block", "last_row")
+
+
+@intrinsic(prefer_literal=True)
+def accumulate_many(
+    _typing: Any,
+    x: Any,
+    x_at: Any,
+    offsets: Any,
+    first: Any,
+    last: Any,
+    weights: Any,
+    w_at: Any,
+    bias: Any,
+    b_at: Any,
+    out: Any,
+    o_at: Any,
+    o_step: Any,
+    resume: Any,
+    w_step: Any,
+    begin: Any,
+    end: Any,
+    last_column: Any,
+    begin_block: Any,
+    end_block: Any,
+    last_row: Any,
+    rows: Any,
+    vectors: Any,
+    lanes: Any,
+) -> Any:
+    """Compute tiles side by side, of blocks of rows; in a kernel only.
+
+    For tile in range(begin, end), at column j = min(tile * vectors * lanes, last_column), and block
+    in range(begin_block, end_block), at row r = min(block * rows, last_row), `accumulate` with
+    x_at + j, w_at + block * w_step, b_at + r and o_at + r * o_step + j. The shape of the tiles is
+    one of `SHAPES`, which one being known at run time: there is code for each.
+    """
+    if not isinstance(lanes, types.IntegerLiteral):
+        return None
+    many = lanes.literal_value
+    shapes = SHAPES[REGISTERS[many * x.dtype.bitwidth // 8]]
+    key = max(vectors for each in shapes.values() for vectors in each) + 1
+
+    def emit(b: Any, element: Any, given: dict[str, Any]) -> None:
+        emitted = b.append_basic_block("emitted")
+        switch = b.switch(b.add(b.mul(given["rows"], _INT(key)), given["vectors"]), emitted)
+        for rows, each in shapes.items():
+            for vectors in each:
+                tiles = b.append_basic_block(f"tiles_{rows}_{vectors}")
+                switch.add_case(_INT(rows * key + vectors), tiles)
+                b.position_at_end(tiles)
+                _emit_many(b, element, given, (rows, vectors, many))
+                b.branch(emitted)
+        b.position_at_end(emitted)
+
+    i64 = types.int64
+    return _typed(
+        (*_PLACES, *_BOUNDS, "rows", "vectors", "lanes"),
+        (
+            *(x, i64, offsets, i64, i64, weights, i64, bias, i64, out, i64, i64),
+            *(types.boolean, *(i64,) * (len(_BOUNDS) + 2), lanes),
+        ),
+        emit,
+    )
+
+
+def _emit_many(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, int, int]) -> None:
+    rows, vectors, lanes = counts
+
+    def place(number: Any, size: int, last: str) -> Any:
+        found = b.mul(number, _INT(size))
+        return b.select(b.icmp_signed("<", found, given[last]), found, given[last])
+
+    one = _INT(1)
+    with cgutils.for_range_slice(b, given["begin"], given["end"], one) as (tile, _):
+        j = place(tile, vectors * lanes, "last_column")
+        with cgutils.for_range_slice(b, given["begin_block"], given["end_block"], one) as (
+            block,
+            _,
+        ):
+            r = place(block, rows, "last_row")
+            here = {
+                "x_at": j,
+                "w_at": b.mul(block, given["w_step"]),
+                "b_at": r,
+                "o_at": b.add(b.mul(r, given["o_step"]), j),
+            }
+            moved = {name: b.add(given[name], step) for name, step in here.items()}
+            _emit(b, element, given | moved, counts)
+
+
+def _typed(
+    names: tuple[str, ...],
+    kinds: tuple[Any, ...],
+    emit: Callable[[Any, Any, dict[str, Any]], None],
+) -> Any:
+    """What the intrinsics return: `emit` gets the builder, the type of a number and arguments."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        named = dict(zip(_ARGUMENTS, zip(sig.args, args, strict=True), strict=True))
-
-        def data(name: str) -> Any:
-            kind, value = named[name]
-            return context.make_array(kind)(context, builder, value).data
-
-        def scalar(name: str) -> Any:
-            return named[name][1]
-
-        _emit(
-            context,
-            builder,
-            context.get_data_type(element),
-            element.bitwidth // 8,
-            data,
-            scalar,
-            counts,
-        )
+        given = {
+            name: context.make_array(kind)(context, builder, value).data
+            if isinstance(kind, types.Array)
+            else value
+            for name, kind, value in zip(names, sig.args, args, strict=True)
+        }
+        emit(builder, context.get_data_type(kinds[0].dtype), given)
         return context.get_dummy_value()
 
-    return signature, generate
+    return types.void(*kinds), generate
 
 
-_ARGUMENTS = (
-    *("x", "x_at", "offsets", "first", "last", "weights", "w_at", "bias", "b_at"),
-    *("out", "o_at", "o_step", "resume", "rows", "vectors", "lanes"),
-)
-
-
-def _emit(
-    context: Any,
-    b: Any,
-    element: Any,
-    alignment: int,
-    data: Any,
-    scalar: Any,
-    counts: tuple[int, int, int],
-) -> None:
+def _emit(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, int, int]) -> None:
     rows, vectors, lanes = counts
+    alignment = 4 if isinstance(element, ir.FloatType) or element == _INDEX else 8
     vector = ir.VectorType(element, lanes)
     undefined = ir.Constant(vector, ir.Undefined)
     splat = ir.Constant(ir.VectorType(_INDEX, lanes), [0] * lanes)
@@ -132,14 +222,13 @@ def _emit(
         return b.gep(base, [index])
 
     grid = [(r, v) for r in range(rows) for v in range(vectors)]
-    x_base = at(data("x"), scalar("x_at"))
-    w_base = at(data("weights"), scalar("w_at"))
-    b_base = at(data("bias"), scalar("b_at"))
-    o_base = at(data("out"), scalar("o_at"))
-    offsets = data("offsets")
+    x_base = at(given["x"], given["x_at"])
+    w_base = at(given["weights"], given["w_at"])
+    b_base = at(given["bias"], given["b_at"])
+    o_base = at(given["out"], given["o_at"])
+    offsets = given["offsets"]
     targets = {
-        (r, v): at(o_base, b.add(b.mul(scalar("o_step"), _INT(r)), _INT(v * lanes)))
-        for r, v in grid
+        (r, v): at(o_base, b.add(b.mul(given["o_step"], _INT(r)), _INT(v * lanes))) for r, v in grid
     }
 
     resuming = b.append_basic_block("resuming")
@@ -147,7 +236,7 @@ def _emit(
     entering = b.append_basic_block("entering")
     looping = b.append_basic_block("looping")
     leaving = b.append_basic_block("leaving")
-    b.cbranch(scalar("resume"), resuming, starting)
+    b.cbranch(given["resume"], resuming, starting)
 
     b.position_at_end(resuming)
     old = {key: load(targets[key]) for key in grid}
@@ -166,7 +255,7 @@ def _emit(
 
     b.position_at_end(looping)
     term = b.phi(_INT)
-    term.add_incoming(scalar("first"), entering)
+    term.add_incoming(given["first"], entering)
     acc = {key: b.phi(vector) for key in grid}
     for key in grid:
         acc[key].add_incoming(initial[key], entering)
@@ -182,7 +271,7 @@ def _emit(
     term.add_incoming(following, looping)
     for key in grid:
         acc[key].add_incoming(updated[key], looping)
-    b.cbranch(b.icmp_signed("<", following, scalar("last")), looping, leaving)
+    b.cbranch(b.icmp_signed("<", following, given["last"]), looping, leaving)
 
     b.position_at_end(leaving)
     for key in grid:

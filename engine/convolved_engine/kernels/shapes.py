@@ -1,0 +1,14 @@
+"""The shapes of tiles of outputs, by the vector registers of a CPU."""
+
+from __future__ import annotations
+
+__all__ = ["REGISTERS", "SHAPES"]
+
+# Vector registers of a CPU, by their bytes.
+REGISTERS = {64: 32, 32: 16, 16: 32}
+# Rows of a tile, and the vectors of a wide and of a narrow one: as many accumulators as the
+# registers hold beside the inputs and a weight, and in a narrow one as many as hide the latency.
+SHAPES = {
+    32: {1: (12, 4), 2: (8, 4), 3: (7, 4), 4: (6, 3), 6: (4, 2), 8: (3, 2)},
+    16: {1: (6, 3), 2: (5, 3), 3: (3, 2), 4: (3, 1), 6: (2, 1)},
+}
