@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from convolved import Client
 from tests.client.both import CLIENTS
-from tests.server.harness import until
+from tests.server.harness import PATIENCE, until
 from tests.server.process import processor_seconds
 
 from .fleet import Fleet
@@ -26,7 +26,8 @@ RANDOM = np.random.default_rng(2)
 HALL = RANDOM.standard_normal(2_000).astype(np.float32)
 LONG = RANDOM.standard_normal(100_000).astype(np.float32)
 SIGNAL = RANDOM.standard_normal(500_000).astype(np.float32)
-
+# Nothing compiles beside a server that serves, so that its processor's time is that of calls.
+ONE_THREAD = ("--threads", "1", "--warm-up-seconds", str(PATIENCE))
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="tells by /proc that a process computes"
@@ -45,7 +46,7 @@ class Work(threading.Thread):
         self.resumes = -1
         self._begun = threading.Event()
         self.start()
-        assert self._begun.wait(60)
+        assert self._begun.wait(PATIENCE)
         before = processor_seconds(server)
         until(lambda: processor_seconds(server) > before + 0.1)
 
@@ -69,7 +70,7 @@ def health(address: str) -> Callable[[], str]:
     names = health_pb2.HealthCheckResponse.ServingStatus
 
     def ask() -> str:
-        return names.Name(stub.Check(health_pb2.HealthCheckRequest(), timeout=60).status)
+        return names.Name(stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE).status)
 
     assert ask() == "SERVING"
     return ask
@@ -79,7 +80,7 @@ def test_what_is_in_flight_ends_and_streams_go_on_elsewhere(
     connect: Callable[..., Any], expected: Any
 ) -> None:
     blocks = np.split(SIGNAL[: 100 * 512], 100)
-    with Fleet(2, "--grace-seconds", "30", "--threads", "1") as fleet:
+    with Fleet(2, "--grace-seconds", str(PATIENCE), *ONE_THREAD) as fleet:
         stopping = fleet.process(0)
         ask = health(fleet.direct[0])
         with Client(fleet.direct) as steady, steady.stream(HALL) as undisturbed:
@@ -95,18 +96,18 @@ def test_what_is_in_flight_ends_and_streams_go_on_elsewhere(
             np.testing.assert_array_equal(np.concatenate(found), np.concatenate(due))
             assert (client.resumes, client.target) == (1, fleet.targets[1])
             # A call in flight is let finish where it is.
-            work.join(60)
+            work.join(PATIENCE)
             assert work.resumes == 0
             np.testing.assert_allclose(work.found[:3000], expected, rtol=1e-2, atol=1e-2)
-        assert stopping.wait(60) == 0
+        assert stopping.wait(PATIENCE) == 0
 
 
 def test_what_outlasts_the_grace_is_done_again_elsewhere(expected: Any) -> None:
-    with Fleet(2, "--grace-seconds", "0.1", "--threads", "1") as fleet:
+    with Fleet(2, "--grace-seconds", "0.1", *ONE_THREAD) as fleet:
         stopping = fleet.process(0)
         work = Work(CLIENTS["sync"], fleet.targets, stopping)
         stopping.send_signal(signal.SIGTERM)
-        work.join(60)
+        work.join(PATIENCE)
         assert work.resumes == 1
         np.testing.assert_allclose(work.found[:3000], expected, rtol=1e-2, atol=1e-2)
-        assert stopping.wait(60) == 0
+        assert stopping.wait(PATIENCE) == 0

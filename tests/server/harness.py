@@ -27,8 +27,9 @@ from convolved_server.server import Server
 from convolved_server.settings import Settings, load
 from convolved_vocabulary import Filter
 
-# How long what has to come may take on a busy machine, before it counts as not coming at all.
-PATIENCE = 60.0
+# How long what has to come may take on a busy machine that must compile all kernels first, before
+# it counts as not coming at all.
+PATIENCE = 200.0
 
 
 class Running:
