@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 
+from tests.server.harness import PATIENCE
 from tests.server.process import COMMAND, serving_on
 
 from .proxy import Proxy
@@ -80,7 +81,7 @@ class Fleet:
     def wait_whole(self) -> None:
         """Wait until every server stands."""
         for starter in list(self._starters):
-            starter.join(60)
+            starter.join(PATIENCE)
         assert self.whole
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from convolved import Client
+from tests.server.harness import PATIENCE
 from tests.server.process import process, resident_bytes, serving_on
 
 pytestmark = pytest.mark.skipif(
@@ -62,8 +63,8 @@ def test_readers_that_stop_cost_the_server_less_than_16_mib_each(
 
     def stop(done: int, total: int) -> None:
         if not go_on.is_set():
-            stopped.wait(60)
-            go_on.wait(60)
+            stopped.wait(PATIENCE)
+            go_on.wait(PATIENCE)
 
     found: list[Any] = []
 
@@ -74,11 +75,11 @@ def test_readers_that_stop_cost_the_server_less_than_16_mib_each(
     threads = [threading.Thread(target=apply) for _ in range(streams)]
     for thread in threads:
         thread.start()
-    stopped.wait(60)
+    stopped.wait(PATIENCE)
     grown = steady(lambda: resident_bytes(child)) - before
     go_on.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert [each.size for each in found] == [32 * MIB + 62] * streams
     assert grown / streams < 16 * MIB
 
@@ -109,7 +110,7 @@ def test_a_server_that_does_not_read_costs_the_client_little(
         assert thread.is_alive()
     finally:
         child.send_signal(signal.SIGCONT)
-    thread.join(60)
+    thread.join(PATIENCE)
     assert grown < 24 * MIB
     (output,) = found
     assert output.size == (32 * MIB if live else 16 * MIB + 62)
