@@ -2,7 +2,8 @@
 
 Read from pyproject.toml, so that there is one list of dependencies. Packages of the extra `cli`
 that only files and pictures need stay out, and so does SciPy: the engine takes its transforms from
-pyFFTW and turns to SciPy only where that is missing.
+pyFFTW and turns to SciPy only where that is missing. uvloop stays out for its 14 MB, most of them
+debug symbols; a server without it spends somewhat more on each block of a stream.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-LEFT_OUT = {"matplotlib", "scipy", "soundfile", "soxr"}
+LEFT_OUT = {"matplotlib", "scipy", "soundfile", "soxr", "uvloop"}
 
 
 def requirements(project: dict[str, Any], extra: str) -> Iterator[str]:
