@@ -16,8 +16,8 @@ __all__ = ["get_ready"]
 _BYTES = 8 << 20
 _WORKSPACE_BYTES = 32 << 20
 _SECONDS = 0.02
-# Samples in a silence: one and ten seconds of sound, for which other blocks may be best.
-_STRETCHES = (44_100, 441_000)
+# Samples in a silence: from one to ten seconds of sound, for which other blocks may be best.
+_STRETCHES = (44_100, 1 << 18, 1 << 19)
 _ACROSS = 256
 
 
