@@ -7,12 +7,21 @@ from typing import Annotated
 
 import typer
 
-from convolved.cli.options import Accuracy, Algorithm, Json, Rate, Rigor, Server, Token
+from convolved.cli.options import (
+    RESULT,
+    Accuracy,
+    Algorithm,
+    Gain,
+    Json,
+    Mix,
+    Rate,
+    Rigor,
+    Server,
+    Token,
+)
 from convolved_vocabulary.errors import InvalidArgument
 
 __all__ = ["apply"]
-
-BLENDING = "Result"
 
 
 def apply(
@@ -34,27 +43,14 @@ def apply(
             metavar="OUT", help="Where the result goes; the ending says as what. Replaced if there."
         ),
     ],
-    mix: Annotated[
-        float,
-        typer.Option(
-            "--mix",
-            metavar="0..1",
-            help="How much of the result is wet: 0 is the signal alone, 1 the convolution alone.",
-            rich_help_panel=BLENDING,
-        ),
-    ] = 1.0,
-    gain: Annotated[
-        float,
-        typer.Option(
-            "--gain", metavar="DECIBELS", help="Gain of the result.", rich_help_panel=BLENDING
-        ),
-    ] = 0.0,
+    mix: Mix = 1.0,
+    gain: Gain = 0.0,
     normalize: Annotated[
         bool,
         typer.Option(
             "--normalize",
             help="Scale the result so that its peak is at -1 dBFS.",
-            rich_help_panel=BLENDING,
+            rich_help_panel=RESULT,
         ),
     ] = False,
     subtype: Annotated[
@@ -65,7 +61,7 @@ def apply(
             help="Sample format, such as PCM_16, PCM_24 or FLOAT. By default FLOAT (float32) for "
             ".wav, PCM_24 for .flac, VORBIS for .ogg.",
             show_default=False,
-            rich_help_panel=BLENDING,
+            rich_help_panel=RESULT,
         ),
     ] = None,
     plot: Annotated[
@@ -75,7 +71,7 @@ def apply(
             metavar="PNG",
             help="Draw waveforms and spectrograms, before and after.",
             show_default=False,
-            rich_help_panel=BLENDING,
+            rich_help_panel=RESULT,
         ),
     ] = None,
     rate: Rate = None,

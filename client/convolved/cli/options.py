@@ -6,10 +6,22 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Accuracy", "Algorithm", "Json", "Rate", "Rigor", "Server", "Token"]
+__all__ = [
+    "RESULT",
+    "Accuracy",
+    "Algorithm",
+    "Gain",
+    "Json",
+    "Mix",
+    "Rate",
+    "Rigor",
+    "Server",
+    "Token",
+]
 
 SERVER = "Server"
 COMPUTING = "Computing"
+RESULT = "Result"
 
 Server = Annotated[
     str | None,
@@ -74,4 +86,17 @@ Rate = Annotated[
         help="Sample rate of .npy files, which carry none.",
         show_default=False,
     ),
+]
+Mix = Annotated[
+    float,
+    typer.Option(
+        "--mix",
+        metavar="0..1",
+        help="How much of the result is wet: 0 is the signal alone, 1 the convolution alone.",
+        rich_help_panel=RESULT,
+    ),
+]
+Gain = Annotated[
+    float,
+    typer.Option("--gain", metavar="DECIBELS", help="Gain of the result.", rich_help_panel=RESULT),
 ]

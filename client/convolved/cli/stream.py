@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from convolved.cli.options import Accuracy, Algorithm, Server, Token
+from convolved.cli.options import RESULT, Accuracy, Algorithm, Gain, Mix, Server, Token
 
 __all__ = ["stream"]
 
 SAMPLES = "Samples"
-BLENDING = "Result"
 
 
 def stream(
@@ -79,24 +78,11 @@ def stream(
             "--tail/--no-tail",
             help="Let the response ring out after the input has ended, or stop with it.",
             show_default=False,
-            rich_help_panel=BLENDING,
+            rich_help_panel=RESULT,
         ),
     ] = True,
-    mix: Annotated[
-        float,
-        typer.Option(
-            "--mix",
-            metavar="0..1",
-            help="How much of the result is wet: 0 is the signal alone, 1 the convolution alone.",
-            rich_help_panel=BLENDING,
-        ),
-    ] = 1.0,
-    gain: Annotated[
-        float,
-        typer.Option(
-            "--gain", metavar="DECIBELS", help="Gain of the result.", rich_help_panel=BLENDING
-        ),
-    ] = 0.0,
+    mix: Mix = 1.0,
+    gain: Gain = 0.0,
     quiet: Annotated[
         bool,
         typer.Option(
