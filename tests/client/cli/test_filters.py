@@ -17,8 +17,14 @@ STEREO = noise(2, 400)
 
 
 @pytest.fixture(autouse=True)
-def no_filters_left(client: Client) -> Iterator[None]:
+def no_filters_but_ours(client: Client) -> Iterator[None]:
+    # The server is that of the whole run, and other files leave theirs behind.
+    forget_filters(client)
     yield
+    forget_filters(client)
+
+
+def forget_filters(client: Client) -> None:
     for info in client.filters():
         client.delete_filter(info.name)
 
