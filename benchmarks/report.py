@@ -17,6 +17,7 @@ __all__ = [
     "machine_lines",
     "measurements_table",
     "quantity",
+    "section",
     "table",
     "write",
 ]
@@ -31,6 +32,42 @@ disturbance meets all alike. Figures are medians of rounds; ratios are ratios of
 95 % interval of a paired bootstrap in brackets. Each peer takes part in the fastest manner that was
 found for it. Rows that lose stay.
 """
+
+
+def section(
+    title: str,
+    introduction: str,
+    result: Result,
+    parts: Iterable[str],
+    *,
+    limits: str = "Limits",
+    others: str = "Other figures",
+    bars: Iterable[Bar] | None = None,
+) -> str:
+    """The section of a family: what has limits first, then what it says, then the other figures.
+
+    Args:
+        title: of the section.
+        introduction: what is measured.
+        result: of the family.
+        parts: headings, sentences and tables.
+        limits: the heading of the figures that have limits.
+        others: the heading of those that have none.
+        bars: the figures to tell; those of the result if not given.
+    """
+    bars = list(result.bars if bars is None else bars)
+    told = [
+        f"## {title}",
+        introduction,
+        machine_lines(result),
+        f"### {limits}",
+        bars_table(bar for bar in bars if bar.limit is not None),
+        *parts,
+    ]
+    unlimited = [bar for bar in bars if bar.limit is None]
+    if unlimited:
+        told += [f"### {others}", bars_table(unlimited)]
+    return "\n\n".join(told)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from benchmarks.children import Child, Children
+from benchmarks.asking import Asked
+from benchmarks.children import Children
 
 from .cases import Case
 from .libraries import LIBRARIES
 
 __all__ = ["Field", "Runner", "Solver"]
 
-_START_SECONDS = 120.0
-_ANSWER_SECONDS = 300.0
 
-
-class Runner:
+class Runner(Asked):
     """A worker.
 
     Args:
@@ -29,27 +25,11 @@ class Runner:
 
     def __init__(self, library: str, threads: int) -> None:
         self.library = library
-        self.child = Child(
+        super().__init__(
             f"{__package__}.worker",
             [library, str(threads)],
             {"CONVOLVED_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)},
         )
-
-    def greet(self) -> str:
-        """Wait until it is ready; the reason if it cannot be."""
-        return str(json.loads(self.child.receive(_START_SECONDS)).get("absent", ""))
-
-    def ask(self, do: str, **arguments: Any) -> Any:
-        """Tell it what to do; return its answer.
-
-        Raises:
-            RuntimeError: with what went wrong there.
-        """
-        self.child.send(json.dumps({"do": do, **arguments}))
-        answer = json.loads(self.child.receive(_ANSWER_SECONDS))
-        if "error" in answer:
-            raise RuntimeError(f"{self.library}, {do} {arguments}: {answer['error']}")
-        return answer["answer"]
 
 
 class Solver:
@@ -93,9 +73,7 @@ class Field:
 
     def __enter__(self) -> Field:
         for library in LIBRARIES:
-            runner = Runner(library, self.threads)
-            self._children.add(runner.child)
-            self._runners.append(runner)
+            self._runners.append(self._children.add(Runner(library, self.threads)))
         for runner in tuple(self._runners):
             reason = runner.greet()
             if reason:

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.report import bars_table, machine_lines, quantity, table
+from benchmarks import report
+from benchmarks.report import quantity, table
 from benchmarks.results import Bar, Measurement, Result
 
 from .cases import by_name
@@ -42,21 +43,19 @@ _PEERS = ("torch", PACKED, "SciPy", "julius")
 
 def section(result: Result, folder: Path | None) -> str:
     """The section of the engine; its plots go into `folder`, if there is one."""
-    bars = with_conclusions(result)
-    parts = [
-        "## The engine",
-        _INTRODUCTION,
-        machine_lines(result),
-        "### Limits of the engine",
-        bars_table(bar for bar in bars if bar.limit is not None),
-    ]
+    parts: list[str] = []
     for measure in threads_of(result):
         parts += _compared(result, measure, folder)
-    told = [bar for bar in bars if bar.limit is None and not bar.what.startswith("time of best")]
-    if told:
-        parts += ["### Other figures of the engine", bars_table(_greatest_regrets(told))]
-    parts += _left_out(result)
-    return "\n\n".join(parts)
+    told = report.section(
+        "The engine",
+        _INTRODUCTION,
+        result,
+        parts,
+        limits="Limits of the engine",
+        others="Other figures of the engine",
+        bars=filter(_worth_a_line, with_conclusions(result)),
+    )
+    return "\n\n".join([told, *_left_out(result)])
 
 
 def _compared(result: Result, measure: str, folder: Path | None) -> list[str]:
@@ -127,9 +126,13 @@ def _best_of_ours(row: Mapping[str, Measurement]) -> str:
     return f"{best.contender.partition(', ')[2]} {quantity(best.median, 's')}"
 
 
-def _greatest_regrets(bars: list[Bar]) -> list[Bar]:
-    """All figures, but of regrets those above 1.1 only: the tables of cases hold the others."""
-    return [bar for bar in bars if not bar.what.startswith("regret") or bar.value > 1.1]
+def _worth_a_line(bar: Bar) -> bool:
+    """Whether a figure has a limit, or says what the tables of cases do not show."""
+    if bar.limit is not None:
+        return True
+    if bar.what.startswith("regret"):
+        return bar.value > 1.1
+    return not bar.what.startswith("time of best")
 
 
 def _left_out(result: Result) -> list[str]:

@@ -1,22 +1,19 @@
 """One library in a process of its own: `python -m benchmarks.engine.worker LIBRARY THREADS`.
 
-So none gains or suffers by what another one has done to the allocator or to the threads. It reads
-commands from standard input, a JSON object each, and answers each by one on standard output;
-times are taken here, around the calls themselves.
+So none gains or suffers by what another one has done to the allocator or to the threads.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.asking import say_ready, serve
 from benchmarks.rounds import repeat_for
 
 from .cases import SGEMM_SIZE, Case, by_name
@@ -109,24 +106,14 @@ class Worker:
             return statistics.median(repeat_for(seconds, lambda: a @ b)) / SGEMM_SIZE**3
 
 
-def _answer(worker: Worker, line: str) -> dict[str, Any]:
-    command = json.loads(line)
-    act: Callable[..., Any] = getattr(worker, command.pop("do"))
-    try:
-        return {"answer": act(**command)}
-    except Exception as error:  # noqa: BLE001 - told to whoever asked
-        return {"error": f"{type(error).__name__}: {error}"}
-
-
 def _main(library: str, threads: int) -> None:
     try:
         worker = Worker(load(library), threads)
     except ImportError as error:
-        print(json.dumps({"absent": f"{error.name or error} is not installed"}), flush=True)
+        say_ready(absent=f"{error.name or error} is not installed")
         return
-    print("{}", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(_answer(worker, line)), flush=True)
+    say_ready()
+    serve(worker)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.report import bars_table, machine_lines, measurements_table
+from benchmarks import report
+from benchmarks.report import measurements_table
 from benchmarks.results import Result
 
 from . import planning, regret, warm
@@ -21,13 +22,7 @@ _PLOT = "planner-regret.svg"
 
 def section(result: Result, folder: Path | None) -> str:
     """The section of the planner; its plot goes into `folder`, if there is one."""
-    parts = [
-        "## The planner",
-        _INTRODUCTION,
-        machine_lines(result),
-        "### Limits",
-        bars_table(bar for bar in result.bars if bar.limit is not None),
-    ]
+    parts: list[str] = []
     scores = result.of(regret.MEASURE)
     if scores:
         chosen = "; ".join(f"{each.case}: {each.note}" for each in scores)
@@ -70,4 +65,4 @@ def section(result: Result, folder: Path | None) -> str:
         )
         parts += ["### Cold and warm", said, measurements_table(first)]
         parts += ["The tenth:", measurements_table(later)]
-    return "\n\n".join(parts)
+    return report.section("The planner", _INTRODUCTION, result, parts)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import sys
 from typing import Any
 
 import grpc
 
+from benchmarks.asking import answering, say_ready
 from convolved.channel import CHANNEL_OPTIONS
 from convolved.wire.framing import BlockFrame, serialize
 
@@ -103,19 +103,15 @@ class Clients:
 async def _serve(clients: Clients) -> None:
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
-        command = json.loads(line)
-        try:
-            answer = {"answer": await getattr(clients, command.pop("do"))(**command)}
-        except Exception as error:  # noqa: BLE001 - told to whoever asked
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)
+        with answering(line) as command:
+            command.answer = await getattr(clients, command.do)(**command.arguments)
 
 
 async def _main(key: str, address: str) -> None:
     clients = Clients(opening_of(key, address))
     # What has been loaded stays, and need not be looked through again and again.
     gc.freeze()
-    print("{}", flush=True)
+    say_ready()
     await _serve(clients)
 
 

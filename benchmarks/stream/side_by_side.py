@@ -7,7 +7,6 @@ the same code; what they cost is part of what limits both.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.children import Child, Children, ServerChild, settle
+from benchmarks.asking import Asked
+from benchmarks.children import Children, ServerChild, settle
 from benchmarks.results import Bar, Measurement
 from benchmarks.rounds import interleave, ratio_of_medians
 
@@ -38,7 +38,6 @@ _FIRST = 64
 # Counts that differ by less are taken for the same.
 _RESOLUTION = 1.07
 _START_SECONDS = 120.0
-_ANSWER_SECONDS = 120.0
 _SETTLE_SECONDS = 30.0
 
 
@@ -106,7 +105,7 @@ class Server:
         cost: the server's processor time for a block, at the greatest count held so far.
     """
 
-    def __init__(self, process: ServerChild, clients: Sequence[Child]) -> None:
+    def __init__(self, process: ServerChild, clients: Sequence[Asked]) -> None:
         self._process = process
         self._clients = clients
         self._last = 0
@@ -154,12 +153,8 @@ class Server:
 
     def _ask(self, do: str, arguments: Sequence[dict[str, Any]]) -> list[Any]:
         for client, given in zip(self._clients, arguments, strict=True):
-            client.send(json.dumps({"do": do, **given}))
-        answers = [json.loads(client.receive(_ANSWER_SECONDS)) for client in self._clients]
-        for client, answer in zip(self._clients, answers, strict=True):
-            if "error" in answer:
-                raise client.failure(f"could not {do}: {answer['error']}")
-        return [answer["answer"] for answer in answers]
+            client.tell(do, **given)
+        return [client.answer() for client in self._clients]
 
 
 @contextmanager
@@ -174,14 +169,14 @@ def _servers(effort: Effort) -> Iterator[dict[str, Server]]:
             process.await_ready(_START_SECONDS)
         clients = {
             server: [
-                children.add(Child("benchmarks.stream.pacing", [server, process.address]))
+                children.add(Asked("benchmarks.stream.pacing", [server, process.address]))
                 for _ in range(effort.clients)
             ]
             for server, process in started.items()
         }
         for group in clients.values():
             for client in group:
-                client.receive(_START_SECONDS)
+                client.greet()
         settle(list(started.values()), _SETTLE_SECONDS)
         servers = {key: Server(process, clients[key]) for key, process in started.items()}
         for each in servers.values():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks.report import bars_table, machine_lines, table
+from benchmarks import report
+from benchmarks.report import table
 from benchmarks.results import Measurement, Result
 
 from . import computing, delay, schedule, side_by_side, switching
@@ -22,21 +23,20 @@ by pedalboard's `process` with `reset=False`, in the same process and in turns w
 def section(result: Result, folder: Path | None) -> str:
     """The section of the streams; its plots go into `folder`, if there is one."""
     parts = [
-        "## Streams",
-        _INTRODUCTION,
-        machine_lines(result),
-        "### Limits of streams",
-        bars_table(bar for bar in result.bars if bar.limit is not None),
         *_computed(result, folder),
         *_spread(result),
         *_switched(result),
         *_delayed(result),
         *_held(result),
     ]
-    told = [bar for bar in result.bars if bar.limit is None]
-    if told:
-        parts += ["### Other figures of streams", bars_table(told)]
-    return "\n\n".join(parts)
+    return report.section(
+        "Streams",
+        _INTRODUCTION,
+        result,
+        parts,
+        limits="Limits of streams",
+        others="Other figures of streams",
+    )
 
 
 def _computed(result: Result, folder: Path | None) -> list[str]:

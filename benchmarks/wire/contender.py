@@ -6,6 +6,7 @@ module of `contenders` holds both sides of one.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from .cases import Signal
 
-__all__ = ["KEPT", "Apply", "Contender", "Push", "Stuck"]
+__all__ = ["KEPT", "Apply", "Contender", "Push", "Streaming", "Stuck"]
 
 Apply = Callable[[Signal], NDArray[Any] | None]
 """Sends a signal through the hall; returns the output, or None if only bytes were carried."""
@@ -36,26 +37,31 @@ class Stuck(Protocol):
 
 
 class Contender:
-    """The client of a contender; asked only for what it offers.
+    """The client of a contender, which applies the hall to whole signals.
 
     Attributes:
-        variants: the manners in which it can apply the hall, by name.
+        variants: the manners in which it can, by name.
     """
 
     variants: Mapping[str, Apply]
 
+
+class Streaming(Contender, ABC):
+    """The client of a contender that takes part in every measure."""
+
+    @abstractmethod
     def open_streams(self, count: int) -> list[Push]:
         """Open streams that push blocks of `cases.BLOCK` samples through the short filter."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close_streams(self) -> None:
         """Close them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def large_variants(self) -> Mapping[str, Callable[[Signal], int]]:
         """The manners of carrying a large signal; each returns the bytes that came back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def stall(self, streams: int, blocks: int, manner: str) -> Stuck:
         """Send blocks of `cases.STALLED_BLOCK_BYTES` into each of some streams, and do not read.
 
@@ -64,4 +70,3 @@ class Contender:
             blocks: into each, as far as they are taken.
             manner: "live" or "whole", see the contract.
         """
-        raise NotImplementedError

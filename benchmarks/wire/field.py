@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,14 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.children import Child, Children, ServerChild, settle
+from benchmarks.asking import Asked
+from benchmarks.children import Children, ServerChild, settle
 
 from .contenders import CONTENDERS, Entry
 
 __all__ = ["Field", "Fields", "Runner", "absent"]
 
 _START_SECONDS = 120.0
-_ANSWER_SECONDS = 300.0
 _SETTLE_SECONDS = 30.0
 
 
@@ -35,7 +34,7 @@ class Runner:
 
     entry: Entry
     transport: str
-    client: Child
+    client: Asked
     server: ServerChild | None
 
     @property
@@ -49,11 +48,7 @@ class Runner:
         Raises:
             RuntimeError: if it failed.
         """
-        self.client.send(json.dumps({"do": do, **arguments}))
-        answer = json.loads(self.client.receive(_ANSWER_SECONDS))
-        if "error" in answer:
-            raise self.client.failure(f"could not {do} {arguments}: {answer['error']}")
-        return answer.get("answer")
+        return self.client.ask(do, **arguments)
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,7 @@ def field(transports: Sequence[str], keys: Sequence[str]) -> Iterator[Field]:
             for entry, transport, server in started
         )
         for runner in runners:
-            runner.client.receive(_START_SECONDS)
+            runner.client.greet()
         settle([runner.server for runner in runners if runner.server], _SETTLE_SECONDS)
         yield Field(runners)
 
@@ -162,6 +157,6 @@ def _server(children: Children, entry: Entry, transport: str, folder: Path) -> S
     return children.add(ServerChild(module, [*arguments, address, *more]))
 
 
-def _client(children: Children, entry: Entry, server: ServerChild | None) -> Child:
+def _client(children: Children, entry: Entry, server: ServerChild | None) -> Asked:
     address = server.address if server else ""
-    return children.add(Child("benchmarks.wire.worker", [entry.key, address]))
+    return children.add(Asked("benchmarks.wire.worker", [entry.key, address]))

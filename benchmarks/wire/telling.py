@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.report import bars_table, machine_lines, measurements_table, quantity
+from benchmarks import report
+from benchmarks.report import measurements_table, quantity
 from benchmarks.results import Measurement, Result
 
 from . import applying, blocks, large, stalled
@@ -22,20 +23,12 @@ _REFERENCE = "SciPy in process"
 def section(result: Result, folder: Path | None) -> str:
     """The section of the wire; its plots go into `folder`, if there is one."""
     parts = [
-        "## The wire",
-        _INTRODUCTION,
-        machine_lines(result),
-        "### Limits",
-        bars_table(bar for bar in result.bars if bar.limit is not None),
         *_applied(result, folder),
         *_pushed(result),
         *_carried(result),
         *_stalled(result),
     ]
-    told = [bar for bar in result.bars if bar.limit is None]
-    if told:
-        parts += ["### Other ratios", bars_table(told)]
-    return "\n\n".join(parts)
+    return report.section("The wire", _INTRODUCTION, result, parts, others="Other ratios")
 
 
 def _applied(result: Result, folder: Path | None) -> list[str]:

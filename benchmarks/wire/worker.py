@@ -1,26 +1,23 @@
 """The client of one contender: `python -m benchmarks.wire.worker KEY ADDRESS`.
 
 Each contender's client has a process of its own, so that none gains or suffers by what another one
-has done to the allocator or the threads. It reads commands from standard input, a JSON object each,
-and answers each by one on standard output; times are taken here, around the calls themselves.
+has done to the allocator or the threads.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from benchmarks.asking import say_ready, serve
 from benchmarks.rounds import repeat_for
 
 from .cases import Signal, hall, noise
-from .contender import Contender, Push, Stuck
+from .contender import Contender, Push, Streaming, Stuck
 from .contenders import CONTENDERS
 
 __all__ = ["Worker"]
@@ -68,13 +65,13 @@ class Worker:
 
     def large_variants(self) -> list[str]:
         """The manners of `large`."""
-        return list(self._contender.large_variants())
+        return list(self._streaming.large_variants())
 
     def large(self, nbytes: int, variant: str) -> list[float]:
         """The seconds that a large signal took, and the bytes that came back."""
         # Made for each call, so that the clients together do not hold one each.
         signal = np.resize(self._signal(_PERIOD), nbytes // 4)
-        call = self._contender.large_variants()[variant]
+        call = self._streaming.large_variants()[variant]
         _bring_memory(nbytes)
         begun = time.perf_counter()
         returned = call(signal)
@@ -82,7 +79,7 @@ class Worker:
 
     def open(self, streams: int) -> None:
         """Open streams, and push until they have found their pace."""
-        self._pushes = self._contender.open_streams(streams)
+        self._pushes = self._streaming.open_streams(streams)
         self.push(20 * streams)
 
     def push(self, blocks: int) -> list[float]:
@@ -104,17 +101,23 @@ class Worker:
 
     def close(self) -> None:
         """Close the streams."""
-        self._contender.close_streams()
+        self._streaming.close_streams()
 
     def stall(self, streams: int, blocks: int, manner: str) -> int:
         """Send and do not read; how many blocks were taken."""
-        self._stalled = self._contender.stall(streams, blocks, manner)
+        self._stalled = self._streaming.stall(streams, blocks, manner)
         return self._stalled.wait_until_stuck()
 
     def unstall(self) -> None:
         """End these streams."""
         if self._stalled is not None:
             self._stalled.close()
+
+    @property
+    def _streaming(self) -> Streaming:
+        if not isinstance(self._contender, Streaming):
+            raise TypeError(f"{type(self._contender).__name__} applies whole signals only")
+        return self._contender
 
     def _signal(self, samples: int) -> Signal:
         if samples not in self._signals:
@@ -138,18 +141,8 @@ def _push(push: Push, blocks: int, times: list[float]) -> None:
         times.append(time.perf_counter() - begun)
 
 
-def _answer(worker: Worker, line: str) -> dict[str, Any]:
-    command = json.loads(line)
-    act: Callable[..., Any] = getattr(worker, command.pop("do"))
-    try:
-        return {"answer": act(**command)}
-    except Exception as error:  # noqa: BLE001 - told to whoever asked
-        return {"error": f"{type(error).__name__}: {error}"}
-
-
 if __name__ == "__main__":
     key, address = sys.argv[1:]
-    told = Worker(CONTENDERS[key].client(address))
-    print("{}", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(_answer(told, line)), flush=True)
+    worker = Worker(CONTENDERS[key].client(address))
+    say_ready()
+    serve(worker)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.wire.cases import BLOCK, FIR_TAPS, HALL_TAPS, STALLED_BLOCK_BYTES, Signal
-from benchmarks.wire.contender import KEPT, Contender, Push
+from benchmarks.wire.contender import KEPT, Push, Streaming
 
 from ._exchange import Exchange
 from ._serving import serve_grpc
@@ -33,7 +33,7 @@ _ITEM_BYTES = 4
 _HEAD_BYTES = 8
 
 
-class Echo(Contender):
+class Echo(Streaming):
     """Sends a signal and gets back as many bytes as its convolution has."""
 
     def __init__(self, address: str) -> None:
@@ -101,7 +101,7 @@ class Echo(Contender):
         self._exchange.stream_aio(_head(_tail_bytes()), _bytes(signal), block)
 
 
-def client(address: str) -> Contender:
+def client(address: str) -> Streaming:
     """Connect to an echo."""
     return Echo(address)
 

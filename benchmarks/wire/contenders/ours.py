@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.wire.cases import BLOCK, STALLED_BLOCK_BYTES, Signal, fir, hall, noise
-from benchmarks.wire.contender import Contender, Push
+from benchmarks.wire.contender import Push, Streaming
 from convolved import Client
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.filters import encode_filter
@@ -27,7 +27,7 @@ _METHOD = "/convolved.v1.ConvolutionService/StreamConvolve"
 _ITEM_BYTES = 4
 
 
-class Ours(Contender):
+class Ours(Streaming):
     """The default `Client`, with both filters registered."""
 
     def __init__(self, address: str) -> None:
@@ -64,7 +64,7 @@ class Ours(Contender):
         return Stalled(method, streams, partial(_messages, blocks, manner))
 
 
-def client(address: str) -> Contender:
+def client(address: str) -> Streaming:
     """Connect to our server and register the filters."""
     return Ours(address)
 
