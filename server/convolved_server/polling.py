@@ -16,10 +16,14 @@ DIRECTLY = {"GRPC_EXPERIMENTS": "-event_engine_listener,-event_engine_client"}
 """What the environment says then."""
 
 
-def poll_directly() -> None:
-    """Let one thread of gRPC's do it all; to be asked for before gRPC is imported.
+def poll_directly() -> bool:
+    """Let one thread of gRPC's do it all; gRPC heeds it if it is imported later than this.
 
     Does nothing where the environment says already how gRPC is to work.
+
+    Returns:
+        whether it has changed the environment.
     """
-    for name, value in DIRECTLY.items():
-        os.environ.setdefault(name, value)
+    lacking = {name: value for name, value in DIRECTLY.items() if name not in os.environ}
+    os.environ.update(lacking)
+    return bool(lacking)

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-COMMAND = [sys.executable, "-m", "convolved_server"]
+COMMAND = (sys.executable, "-m", "convolved_server")
+PROGRAM = (str(Path(sys.executable).with_name("convolved")), "serve")
 
 
 @contextmanager
-def process(*flags: str, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def process(
+    *flags: str, command: Sequence[str] = COMMAND, **options: Any
+) -> Iterator[subprocess.Popen[str]]:
     found = subprocess.Popen(
-        [*COMMAND, *flags],
+        [*command, *flags],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

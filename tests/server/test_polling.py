@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -11,7 +12,7 @@ import pytest
 
 from convolved.v1 import convolution_pb2 as pb
 from convolved.v1.convolution_pb2_grpc import ConvolutionServiceStub
-from tests.server.process import process, serving_on
+from tests.server.process import COMMAND, PROGRAM, process, serving_on
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
@@ -39,14 +40,16 @@ def wakings(pid: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("asked_for", [False, True])
+@pytest.mark.parametrize(
+    ("command", "asked_for"), [(COMMAND, False), (COMMAND, True), (PROGRAM, False)]
+)
 def test_no_threads_stand_between_the_network_and_python_unless_asked_for(
-    tmp_path: Path, asked_for: bool
+    tmp_path: Path, command: Sequence[str], asked_for: bool
 ) -> None:
     environment = {name: value for name, value in os.environ.items() if name != SETTING}
     if asked_for:
         environment[SETTING] = "event_engine_listener"
     address = f"unix:{tmp_path}/socket"
-    with process("--listen", address, env=environment) as server:
+    with process("--listen", address, command=command, env=environment) as server:
         serving_on(server)
         assert (handed_over(address, server.pid) > CALLS // 2) is asked_for

@@ -10,6 +10,7 @@ import importlib
 import inspect
 import io
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -76,9 +77,14 @@ def _serve(**settings: Any) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     run = importlib.import_module("convolved_server.main").run
     load = importlib.import_module("convolved_server.settings").load
+    polling = importlib.import_module("convolved_server.polling")
     try:
+        loaded = load(settings)
+        if polling.poll_directly():
+            # The client has long imported gRPC, which asks the environment only then.
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
         with _announced_as_json() if as_json else contextlib.nullcontext():
-            code = run(load(settings))
+            code = run(loaded)
     except InvalidArgument as error:
         if error.argument != "listen":
             raise
