@@ -144,7 +144,7 @@ def _plausible(ways: Ways) -> Ways:
     planned = [
         (each, dataclasses.replace(cost, parameters={**cost.parameters, "planning": "measure"}))
         for each, cost in near
-        if each.can_measure
+        if cost.can_measure
     ]
     return [*near, *planned[:1]]
 

@@ -55,6 +55,7 @@ class Cost:
         parameters: what it would run with.
         preparing_seconds: of preparing the weight, where that is not little.
         measured: whether the seconds were measured and not predicted.
+        can_measure: whether it takes the parameter `planning`, which lets it measure for itself.
     """
 
     seconds: float
@@ -63,6 +64,7 @@ class Cost:
     parameters: Parameters = field(default_factory=dict)
     preparing_seconds: float = 0.0
     measured: bool = False
+    can_measure: bool = False
 
 
 class Runnable(ABC):
@@ -123,13 +125,11 @@ class Algorithm(ABC):
         name: the word by which users ask for it.
         cut_invariant: whether it keeps the law of the module's docstring.
         has_grid: whether its runnables state a grid instead.
-        can_measure: whether it takes the parameter `planning`, which lets it measure for itself.
     """
 
     name: ClassVar[str]
     cut_invariant: ClassVar[bool] = False
     has_grid: ClassVar[bool] = False
-    can_measure: ClassVar[bool] = False
 
     @abstractmethod
     def supports(self, problem: Problem) -> str | None:

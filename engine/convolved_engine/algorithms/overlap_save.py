@@ -48,7 +48,6 @@ class OverlapSave(Spectral):
 
     name = "overlap_save"
     has_grid = True
-    can_measure = True
 
     def costs(self, problem: Problem, machine: Machine) -> tuple[Cost, ...]:
         """Other blocks are sooner prepared, or smaller."""
@@ -69,8 +68,9 @@ class OverlapSave(Spectral):
 
 @functools.lru_cache(maxsize=1024)
 def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
-    found = list(right_angle.costs(problem, machine)) if right_angle.serves(problem) else []
-    found += [
+    if right_angle.serves(problem):
+        return worth_trying(right_angle.costs(problem, machine))
+    return worth_trying(
         Cost(
             seconds=best.seconds,
             workspace_bytes=best.held_bytes,
@@ -81,10 +81,10 @@ def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
                 "groups": best.together,
             },
             preparing_seconds=best.preparing_seconds,
+            can_measure=True,
         )
         for best in best_blocks(problem, machine)
-    ]
-    return worth_trying(found)
+    )
 
 
 class _OverlapSave(Runnable):

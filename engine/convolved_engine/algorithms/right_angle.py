@@ -43,6 +43,8 @@ _KEPT_LAYOUTS = 16
 # with the effort added by each doubling.
 _BLOCK_SECONDS = 0.2e-6
 _IN_CACHE, _SPILL = 32 << 10, 0.15
+# Where a block takes so many times the best one's time, longer ones take yet more.
+_BEHIND = 1.5
 
 
 def serves(problem: Problem) -> bool:
@@ -52,7 +54,14 @@ def serves(problem: Problem) -> bool:
 
 def costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
     """One for each length of block that may be worth it."""
-    return tuple(_cost(problem, machine, block) for block in _blocks(problem, machine))
+    found: list[Cost] = []
+    least = math.inf
+    for block in _blocks(problem, machine):
+        found.append(_cost(problem, machine, block))
+        least = min(least, found[-1].seconds)
+        if found[-1].seconds > _BEHIND * least:
+            break
+    return tuple(found)
 
 
 def _blocks(problem: Problem, machine: Machine) -> list[int]:
