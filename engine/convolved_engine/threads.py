@@ -16,7 +16,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,14 @@ def on_threads(work: Callable[[], None], threads: int | None = None) -> None:
         return
     pool = _shared_pool()
     _apart.keep_off_this_core()
-    futures = [pool.submit(work) for _ in range(helpers)]
+    futures: list[Future[None]] = []
     try:
+        try:
+            futures.extend(pool.submit(work) for _ in range(helpers))
+        except RuntimeError as error:
+            # The pool ends before threads that outlive the main one, and before `atexit`.
+            if "shutdown" not in str(error):
+                raise
         work()
     finally:
         # Also after a failure here: nobody may write into the output once this has returned.

@@ -85,6 +85,32 @@ def test_nobody_still_computes_when_a_failure_has_been_reported() -> None:
     assert running[0] == 0
 
 
+@pytest.mark.parametrize("used_before", [True, False])
+def test_who_outlives_the_main_thread_goes_on_alone(used_before: bool) -> None:
+    program = f"""
+import atexit, threading
+from convolved_engine import threads
+
+def compute(where):
+    done = []
+    threads.for_each_chunk(9, lambda a, b: done.extend(range(a, b)), 3)
+    print(where, sorted(done) == list(range(9)))
+
+def later():
+    threading.main_thread().join()
+    compute("later")
+
+if {used_before}:
+    compute("now")
+atexit.register(compute, "last")
+threading.Thread(target=later).start()
+"""
+    answer = ask(program, CONVOLVED_THREADS="3")
+    assert answer.stderr == ""
+    now = ["now True"] if used_before else []
+    assert answer.stdout.splitlines() == [*now, "later True", "last True"]
+
+
 @pytest.mark.skipif(threads.available_cores() < 2, reason="a helper needs a core of its own")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
 def test_helpers_keep_off_the_core_of_the_caller_and_may_use_all_others() -> None:
