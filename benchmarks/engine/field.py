@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from benchmarks.asking import Asked
 from benchmarks.children import Children
@@ -81,13 +80,8 @@ class Field:
                 self._runners.remove(runner)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._children.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._children.close()
         self._folder.cleanup()
 
     @property

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import grpc
 
 from convolved.async_calls import AsyncPipe, OpenCalls, Status, written
-from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_timeout
-from convolved.connections import Connections, Lease, Targets
+from convolved.channel import CHANNEL_OPTIONS
+from convolved.connections import Connections, Lease
 from convolved.methods import COMPUTE_GRADIENTS, STREAM_CONVOLVE, Method
 from convolved.session.deadline import Deadline
 from convolved.session.differentiating import GradientsSession
@@ -26,6 +26,7 @@ from convolved.session.operations import (
 )
 from convolved.session.resuming import Lost, Resuming
 from convolved.session.whole import WholeSession
+from convolved.transport_face import TransportFace
 from convolved.wire.framing import serialize
 from convolved_vocabulary import ConvolvedError
 
@@ -34,7 +35,7 @@ __all__ = ["AsyncTransport"]
 T = TypeVar("T")
 
 
-class AsyncTransport:
+class AsyncTransport(TransportFace[grpc.aio.Channel]):
     """Performs steps over the connections of one client, which are the running loop's.
 
     gRPC binds a channel to a loop. When another loop runs, other connections are made; those of a
@@ -54,25 +55,11 @@ class AsyncTransport:
         timeout: float | None,
         resuming: Resuming,
     ) -> None:
-        self._targets = Targets(target)
-        self._connections = Connections(self._targets, _connected)
-        self._timeout = checked_timeout(timeout)
-        self._metadata = call_metadata(token)
-        self._resuming = resuming
-        resuming.servers = len(self._targets)
+        super().__init__(target, token, timeout, resuming, _connected)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._held: AsyncGenerator[None, None] | None = None
         self._calls = OpenCalls()
         self.closed: bool = False
-
-    @property
-    def target(self) -> str:
-        """The server that is used."""
-        return self._targets.current
-
-    def deadline(self) -> Deadline:
-        """That of a call that begins now."""
-        return Deadline.after(self._timeout)
 
     async def run(self, steps: Steps[T], lost: Lost[grpc.aio.Channel] | None = None) -> T:
         """Perform steps to their end.
@@ -84,13 +71,7 @@ class AsyncTransport:
         Raises:
             ConvolvedError: as the steps leave it.
         """
-        if lost is None:
-            deadline = self.deadline()
-            steps = self._resuming.persist(steps, deadline)
-        else:
-            deadline = lost.deadline
-            steps = self._resuming.persist(steps, deadline, lost.error)
-            self._connections.failed(lost.lease, lost.error)
+        steps, deadline = self._persistent(steps, lost)
         try:
             operation = next(steps)
             while True:

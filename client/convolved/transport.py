@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import grpc
 
-from convolved.channel import CHANNEL_OPTIONS, call_metadata, checked_timeout
-from convolved.connections import Connections, Lease, Targets
+from convolved.channel import CHANNEL_OPTIONS
+from convolved.connections import Lease
 from convolved.methods import COMPUTE_GRADIENTS, STREAM_CONVOLVE, Method
 from convolved.session.deadline import Deadline
 from convolved.session.differentiating import GradientsSession
@@ -27,6 +27,7 @@ from convolved.session.operations import (
 )
 from convolved.session.resuming import Lost, Resuming
 from convolved.session.whole import WholeSession
+from convolved.transport_face import TransportFace
 from convolved.wire.framing import serialize
 from convolved.wire.status import error_of
 from convolved_vocabulary import ConvolvedError, DeadlineExceeded, Unavailable
@@ -36,7 +37,7 @@ __all__ = ["Pipe", "Transport"]
 T = TypeVar("T")
 
 
-class Transport:
+class Transport(TransportFace[grpc.Channel]):
     """Performs steps over the connections of one client.
 
     Args:
@@ -53,28 +54,14 @@ class Transport:
         timeout: float | None,
         resuming: Resuming,
     ) -> None:
-        self._targets = Targets(target)
-        self._connections = Connections(self._targets, _connected)
-        self._timeout = checked_timeout(timeout)
-        self._metadata = call_metadata(token)
-        self._resuming = resuming
-        resuming.servers = len(self._targets)
+        super().__init__(target, token, timeout, resuming, _connected)
         self._pipes: weakref.WeakSet[Pipe] = weakref.WeakSet()
         self._closing = threading.Event()
-
-    @property
-    def target(self) -> str:
-        """The server that is used."""
-        return self._targets.current
 
     @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._closing.is_set()
-
-    def deadline(self) -> Deadline:
-        """That of a call that begins now."""
-        return Deadline.after(self._timeout)
 
     def run(self, steps: Steps[T], lost: Lost[grpc.Channel] | None = None) -> T:
         """Perform steps to their end.
@@ -86,13 +73,7 @@ class Transport:
         Raises:
             ConvolvedError: as the steps leave it.
         """
-        if lost is None:
-            deadline = self.deadline()
-            steps = self._resuming.persist(steps, deadline)
-        else:
-            deadline = lost.deadline
-            steps = self._resuming.persist(steps, deadline, lost.error)
-            self._connections.failed(lost.lease, lost.error)
+        steps, deadline = self._persistent(steps, lost)
         try:
             operation = next(steps)
             while True:

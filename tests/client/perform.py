@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from convolved.methods import Method
+from convolved.session.live import LiveSession
+from convolved.session.opening import Opening
 from convolved.session.operations import (
     Differentiate,
     Exchange,
@@ -15,6 +16,7 @@ from convolved.session.operations import (
     Unary,
     Upload,
 )
+from convolved.session.sources import Source
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.framing import (
     parse_filter_request,
@@ -25,7 +27,7 @@ from convolved.wire.framing import (
     serialize,
 )
 from convolved.wire.status import error_from, status_of
-from convolved_vocabulary import ConvolvedError
+from convolved_vocabulary import ConvolvedError, Filter, Options
 from tests.client.fake import Honest, Peer
 
 T = TypeVar("T")
@@ -77,8 +79,7 @@ def answered(operation: Operation, server: Honest) -> Any:
         case Open(live):
             server.calls.append("StreamConvolve")
             peer = Peer(server)
-            opened = [live.receive(message) for message in exchanged(peer, live.opening())]
-            assert opened == [False] * (len(opened) - 1) + [True]
+            talk(live, peer, live.opening())
             return peer
 
 
@@ -91,4 +92,19 @@ def exchanged(peer: Peer, requests: Iterator[Any]) -> Iterator[Any]:
             yield parse_response(serialize(response))
 
 
-__all__ = ["Method", "exchanged", "perform"]
+def opened(
+    filter: Filter, channels: int = 2, dtype: str = "float32", history: int = 0
+) -> LiveSession:
+    """A live stream that has not yet said anything."""
+    opening = Opening.checked(filter, channels, (), dtype, 64, None, Options(), history)
+    return LiveSession(Source(filter), opening)
+
+
+def talk(live: LiveSession, peer: Peer, requests: Iterator[Any]) -> None:
+    """Send requests and feed the answers, of which only the last completes."""
+    done = [live.receive(message) for message in exchanged(peer, requests)]
+    assert done
+    assert done == [False] * (len(done) - 1) + [True]
+
+
+__all__ = ["exchanged", "opened", "perform", "talk"]

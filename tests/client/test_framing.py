@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire import framing
 from convolved.wire.framing import BlockFrame, OutputFrame, PartFrame, serialize
+from tests.client.foreign import varint
 
 INT64 = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 300)
 INT32 = st.integers(-(2**31), 2**31 - 1) | st.integers(0, 300)
@@ -102,19 +103,6 @@ def assert_reads_as_protobuf(parse: Parser, envelope: type[Message], data: bytes
         assert got == frame
         assert not isinstance(got, Message)
         assert isinstance(got.data, memoryview)
-
-
-def varint(value: int, padding: int = 0) -> bytes:
-    """A varint, with `padding` bytes more than it needs."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    for _ in range(padding):
-        out[-1] |= 0x80
-        out.append(0)
-    return bytes(out)
 
 
 @st.composite

@@ -83,17 +83,23 @@ def test_a_swap_is_told_before_the_first_output_that_it_changes(server: Running)
     assert finished.total_samples == 4000 + 649
 
 
-def test_a_stream_goes_on_while_a_filter_is_prepared(
-    server: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate = threading.Event()
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """No filter is prepared before it is set."""
+    opened = threading.Event()
     prepare = engine.Stream.prepare
 
     def slow(self: engine.Stream, filter: Any) -> Any:
-        gate.wait(PATIENCE)
+        opened.wait(PATIENCE)
         return prepare(self, filter)
 
     monkeypatch.setattr(engine.Stream, "prepare", slow)
+    return opened
+
+
+def test_a_stream_goes_on_while_a_filter_is_prepared(
+    server: Running, gate: threading.Event
+) -> None:
     talk = opened(server)
     talk.say(swap(SECOND))
     for begin in range(0, 5000, 100):
@@ -106,16 +112,8 @@ def test_a_stream_goes_on_while_a_filter_is_prepared(
 
 
 def test_a_stream_waits_for_a_filter_whose_position_has_come(
-    server: Running, monkeypatch: pytest.MonkeyPatch
+    server: Running, gate: threading.Event
 ) -> None:
-    gate = threading.Event()
-    prepare = engine.Stream.prepare
-
-    def slow(self: engine.Stream, filter: Any) -> Any:
-        gate.wait(PATIENCE)
-        return prepare(self, filter)
-
-    monkeypatch.setattr(engine.Stream, "prepare", slow)
     talk = opened(server)
     talk.say(swap(SECOND, at_output=250))
     for begin in (0, 100):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 
@@ -23,16 +24,25 @@ def announce(address: str) -> None:
 
 def serve_grpc(
     address: str,
-    handlers: grpc.GenericRpcHandler,
+    service: str,
+    unary: Callable[[bytes, Any], Awaitable[bytes]],
+    stream: Callable[[Any, Any], Awaitable[None]],
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> None:
-    """Serve methods by grpc.aio until standard input closes.
+    """Serve the two methods of `Exchange` by grpc.aio until standard input closes.
 
     Args:
         address: `unix:PATH` or `HOST:PORT`; port 0 for any.
-        handlers: of the methods.
+        service: its name.
+        unary: handles `Unary`, bytes for bytes.
+        stream: handles `Stream` by the reads and writes of its context.
         loop_factory: makes the event loop; None for that of asyncio.
     """
+    methods: dict[str, Any] = {
+        "Unary": grpc.unary_unary_rpc_method_handler(unary),
+        "Stream": grpc.stream_stream_rpc_method_handler(stream),
+    }
+    handlers = grpc.method_handlers_generic_handler(service, methods)
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(_serve(address, handlers))
 

@@ -110,17 +110,7 @@ def serve(
     address: str, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> None:
     """Serve echoes until standard input closes, on the loop of asyncio or another one."""
-    serve_grpc(
-        address,
-        grpc.method_handlers_generic_handler(
-            _SERVICE,
-            {
-                "Unary": grpc.unary_unary_rpc_method_handler(_unary),
-                "Stream": grpc.stream_stream_rpc_method_handler(_stream),
-            },
-        ),
-        loop_factory,
-    )
+    serve_grpc(address, _SERVICE, _unary, _stream, loop_factory)
 
 
 async def _unary(request: bytes, _context: Any) -> bytes:

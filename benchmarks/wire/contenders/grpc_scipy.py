@@ -61,16 +61,7 @@ def client(address: str) -> Contender:
 def serve(address: str) -> None:
     """Serve convolutions until standard input closes."""
     hall()
-    serve_grpc(
-        address,
-        grpc.method_handlers_generic_handler(
-            _SERVICE,
-            {
-                "Unary": grpc.unary_unary_rpc_method_handler(_unary),
-                "Stream": grpc.stream_stream_rpc_method_handler(_stream),
-            },
-        ),
-    )
+    serve_grpc(address, _SERVICE, _unary, _stream)
 
 
 async def _unary(request: bytes, _context: Any) -> bytes:

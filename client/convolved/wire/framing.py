@@ -11,6 +11,7 @@ several pieces, malformed bytes), are read by protobuf itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -32,6 +33,8 @@ __all__ = [
     "parse_response",
     "serialize",
 ]
+
+_Upload = TypeVar("_Upload", pb.CreateFilterRequest, pb.ComputeGradientsRequest)
 
 Payload = bytes | bytearray | memoryview
 """Contiguous bytes; of an array in C order, `array.data` is one."""
@@ -212,22 +215,12 @@ def parse_response(buffer: bytes) -> pb.StreamConvolveResponse | OutputFrame:
 
 def parse_filter_request(buffer: bytes) -> pb.CreateFilterRequest | PartFrame:
     """Read a CreateFilterRequest: a Part as a frame, else as it is; see `parse_request`."""
-    if part := _plain_part(buffer):
-        return part
-    message = pb.CreateFilterRequest.FromString(buffer)
-    if len(UnknownFieldSet(message)) or not message.HasField("part"):
-        return message
-    return _part_frame(message.part)
+    return _parse_upload(pb.CreateFilterRequest, buffer)
 
 
 def parse_gradients_request(buffer: bytes) -> pb.ComputeGradientsRequest | PartFrame:
     """Read a ComputeGradientsRequest: a Part as a frame, else as it is; see `parse_request`."""
-    if part := _plain_part(buffer):
-        return part
-    message = pb.ComputeGradientsRequest.FromString(buffer)
-    if len(UnknownFieldSet(message)) or not message.HasField("part"):
-        return message
-    return _part_frame(message.part)
+    return _parse_upload(pb.ComputeGradientsRequest, buffer)
 
 
 def parse_gradients_response(buffer: bytes) -> pb.ComputeGradientsResponse | PartFrame:
@@ -236,6 +229,15 @@ def parse_gradients_response(buffer: bytes) -> pb.ComputeGradientsResponse | Par
         return part
     message = pb.ComputeGradientsResponse.FromString(buffer)
     return _part_frame(message.part) if message.HasField("part") else message
+
+
+def _parse_upload(kind: type[_Upload], buffer: bytes) -> _Upload | PartFrame:
+    if part := _plain_part(buffer):
+        return part
+    message = kind.FromString(buffer)
+    if len(UnknownFieldSet(message)) or not message.HasField("part"):
+        return message
+    return _part_frame(message.part)
 
 
 def _part_frame(part: pb.Part) -> PartFrame:

@@ -32,7 +32,7 @@ from convolved_vocabulary import (
     impulse_response,
 )
 from tests.client.fake import Honest, Peer
-from tests.client.perform import exchanged, perform
+from tests.client.perform import exchanged, opened, perform, talk
 
 RNG = np.random.default_rng(7)
 
@@ -56,18 +56,6 @@ FILTERS = {
         ]
     ),
 }
-
-
-def opened(filter: Filter, channels: int = 2, dtype: str = "float32") -> LiveSession:
-    opening = Opening.checked(filter, channels, (), dtype, 64, None, Options())
-    return LiveSession(Source(filter), opening)
-
-
-def talk(live: LiveSession, peer: Peer, requests: Iterator[Any]) -> None:
-    """Send requests and feed the answers, of which only the last completes."""
-    done = [live.receive(message) for message in exchanged(peer, requests)]
-    assert done
-    assert done == [False] * (len(done) - 1) + [True]
 
 
 @pytest.mark.parametrize("kind", FILTERS)

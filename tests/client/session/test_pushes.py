@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from convolved.session.live import LiveSession
-from convolved.session.opening import Opening
-from convolved.session.sources import Source
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.framing import OutputFrame
-from convolved_vocabulary import Conv, Filter, Internal, Options, impulse_response
+from convolved_vocabulary import Conv, Filter, Internal, impulse_response
 from tests.client.fake import Honest, Peer
-from tests.client.perform import exchanged
+from tests.client.perform import exchanged, opened
 
 RNG = np.random.default_rng(11)
 
@@ -31,11 +29,6 @@ FILTERS = {
     "delayed": Filter(Conv(noise(2, 2, 9), padding="same")),
     "strided": Filter(Conv(noise(3, 2, 4), stride=3, dilation=2, padding=(1, 5))),
 }
-
-
-def opened(filter: Filter, channels: int = 2) -> LiveSession:
-    opening = Opening.checked(filter, channels, (), "float32", 64, None, Options())
-    return LiveSession(Source(filter), opening)
 
 
 def one_by_one(filter: Filter, cuts: list[NDArray[np.float32]]) -> list[NDArray[Any]]:

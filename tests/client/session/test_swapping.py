@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from convolved.session.calls import Session
 from convolved.session.live import LiveSession
-from convolved.session.opening import Opening
 from convolved.session.sources import Source
 from convolved.v1 import convolution_pb2 as pb
 from convolved.wire.framing import OutputFrame
@@ -27,11 +26,10 @@ from convolved_vocabulary import (
     Internal,
     InvalidArgument,
     NotFound,
-    Options,
     impulse_response,
 )
 from tests.client.fake import Honest, Peer
-from tests.client.perform import exchanged, perform
+from tests.client.perform import exchanged, opened, perform
 
 RNG = np.random.default_rng(11)
 
@@ -47,11 +45,6 @@ FAMILIES: dict[str, list[Filter]] = {
     "strided": [Filter(Conv(noise(3, 2, n), stride=3, padding=(n - 1, 0))) for n in (9, 4, 6)],
     "mirrored": [Filter(Conv(noise(2, 2, 5), padding=2, boundary="reflect")) for _ in range(3)],
 }
-
-
-def opened(filter: Filter, channels: int = 2, history: int = 0) -> LiveSession:
-    opening = Opening.checked(filter, channels, (), "float32", 64, None, Options(), history)
-    return LiveSession(Source(filter), opening)
 
 
 def talk(live: LiveSession, peer: Peer, requests: Iterator[Any]) -> None:

@@ -24,6 +24,7 @@ from convolved.wire.whole_arrays import (
     split,
 )
 from convolved_vocabulary import DTYPES, Options
+from tests.client.foreign import varint
 
 NAME = "filters/" + "5e" * 32
 ENVELOPES: list[tuple[type[Message], str, int]] = [
@@ -143,18 +144,6 @@ def fields(draw: st.DrawFn) -> bytes:
         case 1 | 5:
             return tag + bytes(8 if kind == 1 else 4)
     return tag
-
-
-def varint(value: int, padding: int = 0) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    for _ in range(padding):
-        out[-1] |= 0x80
-        out.append(0)
-    return bytes(out)
 
 
 @each_envelope

@@ -14,8 +14,8 @@ from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 from convolved_vocabulary.geometry import Sliding
 
-from .base import Layer, listed, present, stated
-from .linear import channel_vector, group_count, linear_type, weight_array
+from .base import Layer, listed, stated
+from .linear import Kernels, channel_vector, group_count, linear_type, weight_array
 
 __all__ = ["Conv"]
 
@@ -24,7 +24,7 @@ Boundary = float | str | Sequence[float | str]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class Conv(Layer):
+class Conv(Kernels, Layer):
     """Convolution or cross-correlation of rank 1, 2 or 3.
 
     Args:
@@ -91,16 +91,6 @@ class Conv(Layer):
             object.__setattr__(self, name, value)
 
     @property
-    def kernel(self) -> tuple[int, ...]:
-        """The taps along each axis."""
-        return self.weight.shape[2:]
-
-    @property
-    def rank(self) -> int:
-        """The number of spatial axes."""
-        return self.weight.ndim - 2
-
-    @property
     def in_channels(self) -> int:
         """The channels it takes."""
         return int(self.weight.shape[1]) * self.groups
@@ -139,10 +129,6 @@ class Conv(Layer):
             pads=listed(self.pads, (0, 0)),
             stride=listed(self.stride, 1),
         )
-
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """`bias`, where there is one, and `weight`."""
-        return present(bias=self.bias, weight=self.weight)
 
     def multiply_adds(self, in_channels: int, output_size: Sequence[int]) -> int:
         """Outputs times taps times the channels that each output sums over."""

@@ -14,14 +14,14 @@ from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 from convolved_vocabulary.geometry import Spreading
 
-from .base import Layer, listed, present, stated
-from .linear import channel_vector, group_count, linear_type, weight_array
+from .base import Layer, listed, stated
+from .linear import Kernels, channel_vector, group_count, linear_type, weight_array
 
 __all__ = ["ConvTranspose"]
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
-class ConvTranspose(Layer):
+class ConvTranspose(Kernels, Layer):
     """Transposed convolution: the adjoint of `Conv(flip=False)`, as PyTorch's.
 
     Args:
@@ -96,16 +96,6 @@ class ConvTranspose(Layer):
             object.__setattr__(self, name, value)
 
     @property
-    def kernel(self) -> tuple[int, ...]:
-        """The taps along each axis."""
-        return self.weight.shape[2:]
-
-    @property
-    def rank(self) -> int:
-        """The number of spatial axes."""
-        return self.weight.ndim - 2
-
-    @property
     def in_channels(self) -> int:
         """The first axis of the weight."""
         return int(self.weight.shape[0])
@@ -137,10 +127,6 @@ class ConvTranspose(Layer):
             pads=listed(self.pads, (0, 0)),
             stride=listed(self.stride, 1),
         )
-
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """`bias`, where there is one, and `weight`."""
-        return present(bias=self.bias, weight=self.weight)
 
     def multiply_adds(self, in_channels: int, output_size: Sequence[int]) -> int:
         """Taps times inputs, which follow from the length of the output."""

@@ -1,4 +1,4 @@
-"""Checks and the dtype rule that the layers with weights share."""
+"""What the layers with kernels share: their tensors, checks, and the dtype rule."""
 
 from __future__ import annotations
 
@@ -11,7 +11,42 @@ from convolved_vocabulary.checks import integer, parameter_array
 from convolved_vocabulary.dtypes import SignalType
 from convolved_vocabulary.errors import InvalidArgument
 
-__all__ = ["channel_vector", "group_count", "largest_sum", "linear_type", "weight_array"]
+from .base import present
+
+__all__ = [
+    "Kernels",
+    "channel_vector",
+    "group_count",
+    "largest_sum",
+    "linear_type",
+    "weight_array",
+]
+
+
+class Kernels:
+    """What a layer is that has a kernel for each pair of channels, and perhaps a bias.
+
+    Attributes:
+        weight: two axes of channels, then those of the kernel.
+        bias: one number for each output channel, or None.
+    """
+
+    weight: NDArray[Any]
+    bias: NDArray[Any] | None
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """The taps along each axis."""
+        return self.weight.shape[2:]
+
+    @property
+    def rank(self) -> int:
+        """The number of spatial axes."""
+        return self.weight.ndim - 2
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """`bias`, where there is one, and `weight`."""
+        return present(bias=self.bias, weight=self.weight)
 
 
 def weight_array(value: object, wanted: str) -> NDArray[Any]:
