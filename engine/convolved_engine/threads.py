@@ -220,8 +220,8 @@ def _shared_pool() -> ThreadPoolExecutor:
 
 def _forget_pool() -> None:
     # The threads of the parent do not exist in a forked child.
-    global _apart, _pool, _lock
-    _apart, _pool, _lock = _Apart(), None, threading.Lock()
+    global _apart, _blas, _pool, _lock
+    _apart, _blas, _pool, _lock = _Apart(), _Blas(), None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -234,25 +234,43 @@ class _Blas:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.users = 0
-        self.controller: Any = None
-        self.restore: Any = None
+        self.libraries: list[Any] | None = None
+        self.before: list[int] = []
 
     def enter(self) -> None:
         with self.lock:
             self.users += 1
             if self.users > 1:
                 return
-            if self.controller is None:
+            if self.libraries is None:
                 from threadpoolctl import ThreadpoolController
 
-                self.controller = ThreadpoolController().select(user_api="blas")
-            self.restore = self.controller.limit(limits=1)
+                self.libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self.before = [each.num_threads for each in self.libraries]
+            for each in self.libraries:
+                _let_use(each, 1)
 
     def leave(self) -> None:
         with self.lock:
             self.users -= 1
             if self.users == 0:
-                self.restore.restore_original_limits()
+                for each, count in zip(self.libraries or (), self.before, strict=True):
+                    _let_use(each, count)
+
+
+def _let_use(library: Any, count: int) -> None:
+    """Set the threads of a BLAS library, whichever thread asks.
+
+    Since its version 3.8 threadpoolctl hears only the first thread that ever set them, until that
+    is told to be done. Here the last to leave need not be the first that came.
+    """
+    forget_who = getattr(library, "clear_controlling_thread", None)
+    if forget_who is None:
+        library.set_num_threads(count)
+        return
+    forget_who(force=True)
+    library.set_num_threads(count)
+    forget_who(force=True)
 
 
 _blas = _Blas()

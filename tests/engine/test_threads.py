@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -159,6 +160,34 @@ def test_blas_is_kept_to_one_thread_only_while_we_need_it() -> None:
         with threads.blas_on_one_thread():
             assert set(counts()) <= {1}
         assert set(counts()) <= {1}
+    assert counts() == before
+
+
+def test_whichever_thread_needs_blas_on_one_thread_has_it_so() -> None:
+    from threadpoolctl import threadpool_info
+
+    def counts() -> list[int]:
+        return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+    def hold(entered: threading.Event, left: threading.Event) -> list[int]:
+        with threads.blas_on_one_thread():
+            entered.set()
+            assert left.wait(30)
+            return counts()
+
+    before = counts()
+    with threads.blas_on_one_thread():
+        pass
+    first, second, leave_first, leave_second = (threading.Event() for _ in range(4))
+    with ThreadPoolExecutor(2) as callers:
+        earlier = callers.submit(hold, first, leave_first)
+        assert first.wait(30)
+        later = callers.submit(hold, second, leave_second)
+        assert second.wait(30)
+        leave_first.set()
+        assert set(earlier.result()) <= {1}
+        leave_second.set()
+        assert set(later.result()) <= {1}
     assert counts() == before
 
 
