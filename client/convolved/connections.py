@@ -7,6 +7,7 @@ over the old one goes on to its end, and then nothing is left of it.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -21,6 +22,9 @@ from convolved_vocabulary import (
 __all__ = ["Connections", "Lease", "Targets"]
 
 C = TypeVar("C")
+
+# To a host without a port gRPC would go at that of HTTPS; colons in brackets are of the host.
+_ADDRESS = re.compile(r":[^\]]*$")
 
 
 class Targets:
@@ -37,7 +41,7 @@ class Targets:
 
     def __init__(self, target: str | Sequence[str]) -> None:
         several = target if isinstance(target, list | tuple) else (target,)
-        known = [each for each in several if isinstance(each, str) and each.strip()]
+        known = [each for each in several if isinstance(each, str) and _ADDRESS.search(each)]
         if not known or len(known) != len(several):
             raise InvalidArgument(
                 "target", repr(target), "'HOST:PORT' or 'unix:PATH', or a list of them"

@@ -124,21 +124,21 @@ def _plan(
     machine: Machine,
 ) -> Choice:
     able: dict[Algorithm, Sequence[Cost]] = {}
-    unable: list[Candidate] = []
+    unable: dict[str, Candidate] = {}
     for each in registry.algorithms():
         reason = each.supports(problem)
         if reason is None and not _withstands(each, cuts):
-            reason = "its last bits depend on where the signal is cut"
+            reason = "its last bits depend on where the signal is cut into blocks"
         if reason is None:
             able[each] = each.costs(problem, machine)
-        elif each.name == wanted:
-            raise InvalidArgument(
-                "algorithm",
-                repr(wanted),
-                f"another for this problem: {reason}; or 'auto' to choose",
-            )
         else:
-            unable.append(Candidate(each.name, reason=reason))
+            unable[each.name] = Candidate(each.name, reason=reason)
+    if wanted in unable:
+        raise InvalidArgument(
+            "algorithm",
+            f"{wanted!r}, which will not do here: {unable[wanted].reason}",
+            registry.choice(each.name for each in able),
+        )
     fitting = {
         each: [
             cost for cost in costs if memory_limit is None or cost.workspace_bytes <= memory_limit
@@ -178,7 +178,7 @@ def _plan(
         algorithm=best.algorithm,
         cost=best.cost,
         chosen=_candidate(best, _why_won(best, wanted)),
-        rejected=(*rejected, *(_candidate(way, reason) for way in too_large), *unable),
+        rejected=(*rejected, *(_candidate(way, reason) for way in too_large), *unable.values()),
     )
 
 

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -39,7 +39,16 @@ from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 from convolved_vocabulary.errors import InvalidArgument
 
-__all__ = ["Algorithm", "Cost", "Parameters", "Runnable", "algorithm", "algorithms", "register"]
+__all__ = [
+    "Algorithm",
+    "Cost",
+    "Parameters",
+    "Runnable",
+    "algorithm",
+    "algorithms",
+    "choice",
+    "register",
+]
 
 Parameters = Mapping[str, int | str]
 
@@ -184,9 +193,16 @@ def algorithm(name: str) -> Algorithm:
     """
     known = {each.name: each for each in algorithms()}
     if name not in known:
-        raise InvalidArgument(
-            "algorithm",
-            repr(name),
-            "one of " + ", ".join(map(repr, known)) + ", or 'auto' to choose",
-        )
+        raise InvalidArgument("algorithm", repr(name), choice(known))
     return known[name]
+
+
+def choice(names: Iterable[str]) -> str:
+    """What would do in the place of an algorithm that will not.
+
+    >>> choice(["direct", "im2col"])
+    "one of 'direct', 'im2col', or 'auto' to choose"
+    """
+    known = [repr(name) for name in names]
+    several = "one of " if len(known) > 1 else ""
+    return f"{several}{', '.join(known)}, or 'auto' to choose"

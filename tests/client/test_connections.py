@@ -21,13 +21,13 @@ def connections(*targets: str) -> Connections[Channel]:
 
 
 def test_calls_share_one_connection() -> None:
-    known = connections("a")
+    known = connections("a:1")
     assert known.lease().channel is known.lease().channel
     assert known.unused() == []
 
 
 def test_after_a_loss_the_next_call_makes_its_own() -> None:
-    known = connections("a")
+    known = connections("a:1")
     lost, other = known.lease(), known.lease()
     known.failed(lost, GONE)
     assert known.lease().channel is not lost.channel
@@ -41,7 +41,7 @@ def test_after_a_loss_the_next_call_makes_its_own() -> None:
 
 
 def test_two_losses_of_one_connection_are_one() -> None:
-    known = connections("a")
+    known = connections("a:1")
     first, second = known.lease(), known.lease()
     known.failed(first, GONE)
     later = known.lease()
@@ -50,7 +50,7 @@ def test_two_losses_of_one_connection_are_one() -> None:
 
 
 def test_a_lease_may_be_shared_further() -> None:
-    known = connections("a")
+    known = connections("a:1")
     with known.lease() as lease:
         further = lease.another()
     known.failed(further, GONE)
@@ -60,42 +60,42 @@ def test_a_lease_may_be_shared_further() -> None:
 
 
 def test_servers_are_used_in_turn() -> None:
-    known = connections("a", "b", "c")
+    known = connections("a:1", "b:1", "c:1")
     used = []
     for _ in range(4):
         lease = known.lease()
         used.append(lease.target)
         known.failed(lease, GONE)
-    assert used == ["a", "b", "c", "a"]
+    assert used == ["a:1", "b:1", "c:1", "a:1"]
 
 
 def test_a_late_loss_of_a_server_that_was_left_turns_nothing() -> None:
-    known = connections("a", "b")
+    known = connections("a:1", "b:1")
     first, second = known.lease(), known.lease()
     known.failed(first, GONE)
     known.failed(second, GONE)
-    assert known.targets.current == "b"
+    assert known.targets.current == "b:1"
 
 
 def test_a_full_server_is_left_and_its_connection_kept() -> None:
-    known = connections("a", "b")
+    known = connections("a:1", "b:1")
     full = known.lease()
     known.failed(full, Overloaded("full", 1.0))
-    assert known.lease().target == "b"
+    assert known.lease().target == "b:1"
     known.failed(known.lease(), GONE)
     assert known.lease().channel is full.channel
 
 
 @pytest.mark.parametrize("error", [NotFound("no filter"), TooLarge("too large")])
 def test_an_error_that_would_come_again_changes_nothing(error: NotFound | TooLarge) -> None:
-    known = connections("a", "b")
+    known = connections("a:1", "b:1")
     lease = known.lease()
     known.failed(lease, error)
     assert known.lease().channel is lease.channel
 
 
 def test_closing_gives_every_channel_and_makes_no_more() -> None:
-    known = connections("a", "b")
+    known = connections("a:1", "b:1")
     lost = known.lease()
     known.failed(lost, GONE)
     present = known.lease()
@@ -105,11 +105,13 @@ def test_closing_gives_every_channel_and_makes_no_more() -> None:
     assert known.close() == known.unused() == []
 
 
-@pytest.mark.parametrize("target", [[], ["a", ""], ["a", 3], (), " ", None, {"a"}])
+@pytest.mark.parametrize(
+    "target", [[], ["a:1", ""], ["a:1", 3], (), " ", None, {"a:1"}, "localhost", "[::1]"]
+)
 def test_what_is_no_server_is_refused(target: object) -> None:
     with pytest.raises(InvalidArgument, match=r"^target: got .*; want 'HOST:PORT' or 'unix:PATH'"):
         Targets(target)  # type: ignore[arg-type]
 
 
 def test_a_server_named_twice_is_one() -> None:
-    assert len(Targets(["a", "a", "b"])) == 2
+    assert len(Targets(["a:1", "a:1", "b:1"])) == 2

@@ -127,6 +127,12 @@ MISUSES: dict[str, Callable[[Any], Any]] = {
     "stream of wide sums": lambda f: f.stream(np.full(3, 1 << 62), dtype="int32"),
     "stream by no algorithm": lambda f: f.stream(TWO, channels=2, algorithm="magic"),
     "stream by no accuracy": lambda f: f.stream(TWO, channels=2, accuracy="good"),
+    "stream by an algorithm that cutting changes": lambda f: f.stream(
+        TWO, channels=2, algorithm="circular"
+    ),
+    "apply strictly by transforms": lambda f: f.apply(
+        np.ones((2, 9), "f4"), TWO, accuracy="strict", algorithm="overlap_save"
+    ),
     "stream of negative blocks": lambda f: f.stream(TWO, channels=2, block=-1),
     "stream of a wrapped filter": lambda f: f.stream(WRAPPED),
     "stream at another rate": lambda f: f.stream(

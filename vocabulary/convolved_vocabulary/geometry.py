@@ -261,7 +261,7 @@ class ReceptiveField:
     start: int
 
     def __str__(self) -> str:
-        return f"{self.size} samples, every {self.stride}, from {self.start}"
+        return f"{self.size:,} samples, every {self.stride}, from {self.start:,}"
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,10 @@ def calibrate(
     from convolved.cli.calibrating import forget, measure, report, write
 
     constants = _engine("constants")
-    if sum((show, reset, dry_run or out is not None)) > 1:
-        raise InvalidArgument("--show", "with other options", "one of --show, --reset, measuring")
+    asked = {"--show": show, "--reset": reset, "--dry-run": dry_run, "--out": out is not None}
+    first, *others = [name for name, given in asked.items() if given] or [""]
+    if others and first in ("--show", "--reset"):
+        raise InvalidArgument(first, f"{' and '.join(others)} beside it", f"{first} alone")
     if show:
         found, deviations = constants.in_force(), None
         path = found.path

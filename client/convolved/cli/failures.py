@@ -85,10 +85,13 @@ def _renamed(error: BaseException) -> BaseException:
 
 def _usage(error: typer.TyperException) -> str:
     """Return typer's words about the command line in one line, with the way to more of them."""
-    message = _one_line(error.format_message()).rstrip(".?").replace("? ", "; ")
+    message = _one_line(error.format_message()).rstrip(".")
     message = message[:1].lower() + message[1:]
     context: Any = getattr(error, "ctx", None)
-    return f"{message}; see '{context.command_path} --help'" if context else message
+    if not context:
+        return message
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} '{context.command_path} --help'"
 
 
 def _one_line(text: str) -> str:

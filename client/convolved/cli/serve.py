@@ -26,6 +26,13 @@ __all__ = ["Serve", "serve"]
 
 SERVING = "serving on "
 SWITCHES = "Switches"
+_METAVARS = {
+    "config": "FILE",
+    "constants": "FILE",
+    "log_format": "FORMAT",
+    "log_level": "LEVEL",
+    "rigor": "estimate|measure",
+}
 PANELS: dict[str, tuple[str, ...]] = {
     "Limits": ("threads", "_bytes", "_layers", "streams", "queue_"),
     "Times": ("_seconds",),
@@ -140,7 +147,7 @@ def _metavar(name: str) -> str:
     for ending, metavar in (("_bytes", "SIZE"), ("_seconds", "SECONDS"), ("listen", "ADDRESS")):
         if name.endswith(ending):
             return metavar
-    return {"config": "FILE", "log_level": "LEVEL", "log_format": "FORMAT"}.get(name, "N")
+    return _METAVARS.get(name, "N")
 
 
 def _default(value: Any) -> str:

@@ -199,4 +199,4 @@ def test_with_debug_at_any_place_the_traceback_is_shown(folder: Path) -> None:
 
 
 def test_a_mistyped_command_names_the_one_that_was_meant() -> None:
-    refused(convolved("aply"), "no such command 'aply'. Did you mean 'apply'; see")
+    refused(convolved("aply"), "no such command 'aply'. Did you mean 'apply'? See")

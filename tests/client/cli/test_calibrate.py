@@ -68,7 +68,7 @@ def test_a_file_for_replicas_is_what_their_setting_takes(
     ("options", "said"),
     [
         (("--seconds", 0), "--seconds: got 0; want a time above 0"),
-        (("--show", "--dry-run"), "--show: got with other options"),
+        (("--show", "--dry-run"), "--show: got --dry-run beside it; want --show alone"),
         (("--out", "/dev/null/x", "--seconds", 0.1), "--out: got"),
     ],
 )
