@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import itertools
 import math
 import os
 import threading
@@ -95,11 +94,17 @@ def for_each_chunk(
         if count:
             work(0, count)
         return
-    following = itertools.count()
+    following = iter(range(chunks))
 
     def take() -> None:
-        while (number := next(following)) < chunks:
-            work(number * chunk, min(count, (number + 1) * chunk))
+        nonlocal following
+        try:
+            while (number := next(following, chunks)) < chunks:
+                work(number * chunk, min(count, (number + 1) * chunk))
+        except BaseException:
+            # Also an interrupt, which none but the main thread hears: nobody wants the rest.
+            following = iter(range(0))
+            raise
 
     on_threads(take, most)
 

@@ -112,6 +112,23 @@ threading.Thread(target=later).start()
     assert answer.stdout.splitlines() == [*now, "later True", "last True"]
 
 
+def test_after_a_failure_nobody_begins_another_chunk() -> None:
+    failed, begun = threading.Event(), []
+
+    def work(first: int, last: int) -> None:
+        del last
+        begun.append(first)
+        if threading.current_thread() is threading.main_thread():
+            failed.set()
+            raise KeyboardInterrupt
+        assert failed.wait(30)
+        threading.Event().wait(0.1)
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.for_each_chunk(1000, work, 3)
+    assert len(begun) < 20
+
+
 @pytest.mark.skipif(threads.available_cores() < 2, reason="a helper needs a core of its own")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen here")
 def test_helpers_keep_off_the_core_of_the_caller_and_may_use_all_others() -> None:
