@@ -111,11 +111,12 @@ def _race(
 
 
 def _visit(trial: Trial, threads: int, seconds: float) -> float:
-    """The least time of a few runs: what disturbs one of them says nothing of the algorithm."""
-    times = [trial.seconds(threads)]
-    while sum(times) < seconds and len(times) < 20:
-        times.append(trial.seconds(threads))
-    return min(times)
+    """The least time of the runs: what disturbs one of them says nothing of the algorithm."""
+    least = spent = trial.seconds(threads)
+    while spent < seconds:
+        again = trial.seconds(threads)
+        least, spent = min(least, again), spent + again
+    return least
 
 
 def _counted(names: Iterable[str]) -> list[tuple[str, int]]:

@@ -30,6 +30,7 @@ class Machine:
         cache_bytes: of the second-level cache of one core.
         call_seconds: fixed cost of one call.
         chunk_seconds: fixed cost of one chunk of work dealt to a thread.
+        waking_seconds: until other threads help, and are waited for.
         fma_rate: multiply-adds of float32 in one second in the register-blocked kernel.
         gemm_rate: multiply-adds of float32 in one second in BLAS.
         gemm_seconds: fixed cost of one call of BLAS.
@@ -52,6 +53,7 @@ class Machine:
     cache_bytes: int
     call_seconds: float
     chunk_seconds: float
+    waking_seconds: float
     fma_rate: float
     gemm_rate: float
     gemm_seconds: float
@@ -66,6 +68,10 @@ class Machine:
     mixing_rate: float
     matrix_seconds: float
 
+    def shared(self, seconds: float, helping: int) -> float:
+        """How long work of so many seconds takes `helping` threads."""
+        return seconds / helping + (helping > 1) * self.waking_seconds
+
 
 _AVX512 = Machine(
     name="x86-64 with AVX-512",
@@ -75,15 +81,16 @@ _AVX512 = Machine(
     cache_bytes=1 << 20,
     call_seconds=7e-6,
     chunk_seconds=6e-6,
+    waking_seconds=40e-6,
     fma_rate=110e9,
     gemm_rate=60e9,
     gemm_seconds=3e-6,
     copy_rate=65e9,
     line_seconds=4e-9,
     memory_rate=60e9,
-    fft_rate=21e9,
+    fft_rate=18e9,
     fft_chunk_seconds=33e-6,
-    block_fft_rate=28e9,
+    block_fft_rate=26e9,
     block_product_rate=4.4e9,
     product_rate=2.2e9,
     mixing_rate=7.5e9,
@@ -99,7 +106,7 @@ _AVX2 = dataclasses.replace(
     gemm_rate=30e9,
     copy_rate=40e9,
     memory_rate=40e9,
-    fft_rate=14e9,
+    fft_rate=12e9,
     block_fft_rate=13e9,
     block_product_rate=2.5e9,
     product_rate=1.6e9,
@@ -112,7 +119,7 @@ _PLAIN = dataclasses.replace(
     vector_registers=32,
     fma_rate=25e9,
     gemm_rate=15e9,
-    fft_rate=7e9,
+    fft_rate=6e9,
     block_fft_rate=6e9,
     block_product_rate=1.3e9,
     product_rate=1.2e9,

@@ -6,11 +6,11 @@ import itertools
 import math
 from typing import NamedTuple
 
-from convolved_engine import transforms
 from convolved_engine.machine import Machine
 from convolved_engine.problem import Problem
 
 from .mixing import FEW_INPUTS
+from .transform_effort import fastest_length, sample_effort, spill_effort
 
 __all__ = ["BlockChoice", "best_blocks", "held_bytes", "is_shared", "one_block"]
 
@@ -24,17 +24,6 @@ _SHARED_EFFORT = 2e6
 _BATCHES_OF_A_THREAD = 2
 # So many are worth timing where times are measured.
 _FASTEST = 3
-_COMPLEX_EFFORT = 1.6
-# By axes, where a batch does not stay in the cache: a line is gone through more often.
-_SPILL_EFFORT = {1: 1.7, 2: 1.3, 3: 1.3}
-# FFTW's plans of longer lines are only estimated.
-_LONGEST_KNOWN = 1 << 20
-# FFTW's estimate goes wrong for rows of these lengths.
-_THIN, _THIN_EFFORT = (64, 128), 1.35
-# How much longer a transform takes than one of as many points in one line of few factors: by its
-# axes, where all their lengths are powers of two, and where they are not.
-_EVEN_EFFORT = {1: 1.0, 2: 1.3, 3: 1.2}
-_UNEVEN_EFFORT = {1: 1.9, 2: 1.6, 3: 2.7}
 
 
 class BlockChoice(NamedTuple):
@@ -68,8 +57,8 @@ def best_blocks(problem: Problem, machine: Machine) -> list[BlockChoice]:
     phases = [d // c for d, c in zip(problem.dilation, common, strict=True)]
     longest = [-(-out // p) for out, p in zip(problem.output_size, phases, strict=True)]
     lengths = (
-        _candidates((out - 1) * stride + kernel, kernel, problem.rank)
-        for out, stride, kernel in zip(longest, strides, problem.kernel, strict=True)
+        _candidates(problem, axis, (out - 1) * stride + problem.kernel[axis])
+        for axis, (out, stride) in enumerate(zip(longest, strides, strict=True))
     )
     every = sorted(
         _predict(problem, machine, block, strides, longest, math.prod(phases))
@@ -84,9 +73,10 @@ def best_blocks(problem: Problem, machine: Machine) -> list[BlockChoice]:
     return found
 
 
-def _candidates(needed: int, kernel: int, rank: int) -> list[int]:
+def _candidates(problem: Problem, axis: int, needed: int) -> list[int]:
     """Lengths for an axis: the whole of it, and those of few factors, up to the first beyond it."""
-    whole = transforms.fast_length(needed)
+    kernel, rank = problem.kernel[axis], problem.rank
+    whole = fastest_length(needed, axis, rank, problem.dtype)
     least = 1 << max(5, (2 * kernel - 1).bit_length() - 1)
     # Lines of one axis alone also have fast transforms of three times a power of two.
     powers = (
@@ -102,20 +92,6 @@ def _candidates(needed: int, kernel: int, rank: int) -> list[int]:
         if length >= needed:
             break
     return found
-
-
-def _unevenness(block: tuple[int, ...]) -> float:
-    rank = len(block)
-    if rank == 1:
-        even = block[0] <= _LONGEST_KNOWN and (_is_power(block[0]) or _is_power(block[0] / 3))
-    else:
-        even = all(map(_is_power, block))
-    effort = (_EVEN_EFFORT if even else _UNEVEN_EFFORT)[rank]
-    return effort * _THIN_EFFORT if rank == 2 and block[-1] in _THIN else effort
-
-
-def _is_power(n: float) -> bool:
-    return n == int(n) and int(n) & (int(n) - 1) == 0
 
 
 def one_block(
@@ -139,10 +115,10 @@ def one_block(
     held = points * item * max(inputs, outputs)
     # In units of float32.
     scale = item // (2 if problem.is_complex else 1) / 4
-    effort = scale * (_COMPLEX_EFFORT if problem.is_complex else 1.0)
+    effort = sample_effort(block, problem.dtype)
     if 2 * held * batch * together > machine.cache_bytes:
-        effort *= _SPILL_EFFORT[len(block)]
-    transform = effort * _unevenness(block) * points * math.log2(points) / machine.fft_rate
+        effort += spill_effort(len(block), problem.dtype)
+    transform = effort * points / machine.fft_rate
     lines = (inputs + outputs) * math.prod(block[:-1])
     copies = 2 * item * points * (inputs + outputs) / machine.copy_rate
     copies += 8 * lines * machine.line_seconds
@@ -216,7 +192,9 @@ def _predict(
             item_seconds += (helping > 1) * _TURNS_SECONDS
         return BlockChoice(
             # The last ones may leave a thread without work.
-            seconds=4 * machine.call_seconds + -(-items // helping) * item_seconds,
+            seconds=4 * machine.call_seconds
+            + (helping > 1) * machine.waking_seconds
+            + -(-items // helping) * item_seconds,
             preparing_seconds=problem.groups * inputs * outputs * each,
             block=block,
             batch=batch,

@@ -39,7 +39,7 @@ def cost_by_channels(problem: Problem, machine: Machine) -> Cost:
     helping = min(machine.threads, problem.batch * layout.blocks)
     work = channel_seconds(problem, machine) + moved
     return Cost(
-        seconds=machine.call_seconds + tables + work / helping,
+        seconds=machine.call_seconds + tables + machine.shared(work, helping),
         workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
         + int(1.1 * problem.weight_bytes)
         + 16 * layout.terms,

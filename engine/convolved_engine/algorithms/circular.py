@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,11 +32,14 @@ from .direct import Direct
 from .kernel_blocks import KernelBlocks, cost_in_blocks
 from .mixing import Spectra
 from .spectral import Spectral, relative_error
+from .transform_effort import fastest_length
 from .weights import kernel_for_correlation
 
 __all__ = ["Circular"]
 
 _MOST_POINTS = 1 << 24
+# Threads take turns at what is not transforming.
+_TURNS_SECONDS = 40e-6
 
 
 class Circular(Spectral):
@@ -99,18 +100,12 @@ def _needed(problem: Problem) -> tuple[int, ...]:
     )
 
 
-def _lengths(problem: Problem) -> Iterator[tuple[int, ...]]:
-    """Fast lengths that will do, those of few factors among them."""
-    line = problem.rank == 1
-    return itertools.product(*(_fast(needed, line) for needed in _needed(problem)))
-
-
-def _fast(needed: int, line: bool) -> tuple[int, ...]:
-    power = max(32, 1 << (needed - 1).bit_length())
-    # Lines of one axis alone also have fast transforms of three times a power of two.
-    third = 3 * power // 4
-    found = {transforms.fast_length(needed), third if line and third >= needed else power}
-    return tuple(sorted(found))
+def _lengths(problem: Problem) -> tuple[int, ...]:
+    """The fastest lengths that will do."""
+    return tuple(
+        fastest_length(needed, axis, problem.rank, problem.dtype)
+        for axis, needed in enumerate(_needed(problem))
+    )
 
 
 @functools.lru_cache(maxsize=1024)
@@ -122,28 +117,22 @@ def _costs(problem: Problem, machine: Machine) -> tuple[Cost, ...]:
 
 
 def _cost(problem: Problem, machine: Machine) -> Cost:
-    seconds, each, lengths = min(_predict(problem, machine, each) for each in _lengths(problem))
-    helping = min(machine.threads, problem.batch * problem.groups)
+    lengths = _lengths(problem)
+    each, group = one_block(problem, machine, lengths)
+    items = problem.batch * problem.groups
+    helping = min(machine.threads, items)
+    item_seconds = group + machine.fft_chunk_seconds + (helping > 1) * _TURNS_SECONDS
     weights = problem.out_channels * problem.group_inputs * math.prod(problem.extent)
     held = held_bytes(problem, lengths, helping) + 2 * weights * problem.dtype.itemsize
     return Cost(
-        seconds=seconds,
+        seconds=4 * machine.call_seconds
+        + (helping > 1) * machine.waking_seconds
+        + -(-items // helping) * item_seconds,
         workspace_bytes=held,
         relative_error=relative_error(problem, math.prod(lengths)),
         parameters={"length": "x".join(map(str, lengths))},
         preparing_seconds=problem.out_channels * problem.group_inputs * each,
     )
-
-
-def _predict(
-    problem: Problem, machine: Machine, lengths: tuple[int, ...]
-) -> tuple[float, float, tuple[int, ...]]:
-    """Seconds of a run, seconds of one transform, and the lengths."""
-    each, group = one_block(problem, machine, lengths)
-    items = problem.batch * problem.groups
-    rounds = -(-items // min(machine.threads, items))
-    seconds = 4 * machine.call_seconds + rounds * (group + machine.fft_chunk_seconds)
-    return seconds, each, lengths
 
 
 class _Circular(Runnable):

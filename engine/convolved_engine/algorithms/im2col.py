@@ -29,6 +29,8 @@ from .weights import error_bound, kernel_for_correlation, real_rows
 __all__ = ["Im2col"]
 
 _TILE_BYTES = 512 << 10
+# What a second thread adds to the first: while one fills its part of the matrix, others wait.
+_HELP = 0.25
 
 
 class Im2col(Algorithm):
@@ -61,7 +63,7 @@ class Im2col(Algorithm):
         helping = max(1, min(machine.threads, int(tiles)))
         tile_bytes = rows * width * (problem.terms + problem.group_outputs) * item
         return Cost(
-            seconds=3 * machine.call_seconds + work / helping,
+            seconds=3 * machine.call_seconds + work / (1 + _HELP * (helping - 1)),
             workspace_bytes=2 * helping * tile_bytes + problem.weight_bytes,
             relative_error=error_bound(problem),
         )

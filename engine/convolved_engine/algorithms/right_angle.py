@@ -28,7 +28,7 @@ from convolved_engine.registry import Cost, Runnable
 from convolved_engine.streaming.program import lanes_for
 
 from .blocks import BlockGrid, PhaseAxis, phases
-from .right_angle_layout import Work, constants_for, folds, work_for
+from .right_angle_layout import Work, blocks_dealt, constants_for, folds, work_for
 from .spectral import directly, relative_error
 from .weights import kernel_for_correlation
 
@@ -102,12 +102,12 @@ def _cost(problem: Problem, machine: Machine, block: int) -> Cost:
     blocks = phase_count * -(-problem.output_size[0] // (phase_count * kept))
     items = blocks * problem.groups * problem.batch
     moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
-    helping = max(1, min(machine.threads, items))
+    helping = min(machine.threads, -(-items // blocks_dealt(block)))
     kernels = problem.out_channels * inputs
     # Beside spectra and workspaces the factors of transforms.
     held = (kernels + 6 + helping * (4 + inputs)) * block * item
     return Cost(
-        seconds=4 * machine.call_seconds + (items * each + moved) / helping,
+        seconds=machine.call_seconds + machine.shared(items * each + moved, helping),
         workspace_bytes=held + problem.weight_bytes,
         relative_error=relative_error(problem, block),
         parameters={"block": str(block), "backend": BACKEND},

@@ -14,7 +14,7 @@ from convolved_engine.streaming.transform import radices, tables_of
 
 from .blocks import PhaseAxis
 
-__all__ = ["Constants", "Layout", "Work", "constants_for", "folds", "work_for"]
+__all__ = ["Constants", "Layout", "Work", "blocks_dealt", "constants_for", "folds", "work_for"]
 
 _LINE = 64
 # Samples of the blocks that are dealt at a time.
@@ -115,6 +115,11 @@ def folds(stride: int, points: int, lanes: int) -> int:
     return math.gcd(stride, points // (lanes * lanes))
 
 
+def blocks_dealt(block: int) -> int:
+    """Blocks of so many samples that are dealt to a thread at a time."""
+    return max(1, _CHUNK_SAMPLES // block)
+
+
 def work_for(
     problem: Problem,
     phases: tuple[PhaseAxis, ...],
@@ -152,7 +157,7 @@ def work_for(
         kept=kept,
         blocks=blocks,
         items=blocks * problem.groups * problem.batch,
-        chunk=max(1, _CHUNK_SAMPLES // (2 * points)),
+        chunk=blocks_dealt(2 * points),
         staged_at=staged_at,
         sums_at=sums_at,
         spectra_at=spectra_at,

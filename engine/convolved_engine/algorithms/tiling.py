@@ -97,7 +97,7 @@ def tile_for(problem: Problem, vector_bytes: int) -> Tile:
     lanes = vector_bytes // real_dtype(problem.dtype).itemsize
     axes = three_axes(problem)
     columns, lines = axes.out[2], min(axes.out[1], _FLAT_LINES)
-    pitch = columns + axes.dilation[2] * (axes.kernel[2] - 1) // axes.stride[2]
+    pitch = columns + _slab_parts(problem)[1].overlap
     terms = problem.terms * parts
     filled = problem.group_inputs * parts * axes.stride[1] * axes.stride[2] / group_rows
     best: tuple[float, Tile] | None = None
