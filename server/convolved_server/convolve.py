@@ -33,6 +33,8 @@ _WRITING = 2
 _REMEMBERED = 4096
 # What takes less stays on the loop where no other call is in flight, whom it would keep waiting.
 _ALONE_SECONDS = 1e-3
+# Of one layer with so few weights it takes a few tenths of that to plan.
+_SOON_PLANNED_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -92,7 +94,10 @@ class Convolver:
         read = partial(read_convolve, raw, parts, find, shared.limits)
         small = parts is not None or len(raw) < _SMALL_BYTES
         problem = read() if small else await shared.desk.run(read)
-        known = await shared.desk.run(partial(_planned, problem))
+        if shared.calls.alone and _is_soon_planned(problem.filter):
+            known = _planned(problem)
+        else:
+            known = await shared.desk.run(partial(_planned, problem))
         if parts is not None and problem.question.name:
             self._known[call.tenant, parts[0]] = known
             if len(self._known) > _REMEMBERED:
@@ -141,6 +146,11 @@ class Convolver:
 
 def _find(shared: Resources, tenant: str, name: str) -> Filter:
     return shared.store.get(tenant, name).filter
+
+
+def _is_soon_planned(filter: Filter) -> bool:
+    """Whether planning takes less than a call may that keeps nobody waiting."""
+    return len(filter.layers) == 1 and filter.size_bytes <= _SOON_PLANNED_BYTES
 
 
 def _planned(problem: Problem) -> Known:
