@@ -52,10 +52,12 @@ def warm_up() -> None:
         live = open_stream(response, channels=1, dtype=np.float32, block=512)
         live.push_arranged(signal[0, :, :1024])
         live.flush()
-    # Where channels are few, tiles lie across outputs; where they are many, across channels.
-    for channels in (1, 64):
-        layer = Conv(np.ones((channels, channels, 3, 3), np.float32), padding="same")
-        apply_arranged(np.zeros((1, channels, 14, 14), np.float32), Filter(layer))
+    # Tiles above lie across outputs; across channels where these are many, and each in one channel
+    # where they are not mixed.
+    for groups in (1, 64):
+        weight = np.ones((64, 64 // groups, 3, 3), np.float32)
+        layer = Conv(weight, padding="same", groups=groups)
+        apply_arranged(np.zeros((1, 64, 14, 14), np.float32), Filter(layer))
     # Pools have kernels for each number of axes, of which two are common.
     for function in ("max", "average"):
         apply_arranged(np.zeros((1, 1, 64, 64), np.float32), Filter(Pool(function, (2, 2))))

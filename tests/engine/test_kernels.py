@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from convolved_engine.kernels import channel_tile, rows
+from convolved_engine.kernels import channel_tile, plane_tile, rows
+from convolved_engine.kernels.shapes import KERNELS, PLANE_TILES, REGISTERS, vectors_of_a_row
 from convolved_engine.kernels.tile import accumulate as intrinsic
 
 # numba gives the first parameter, its typing context.
 accumulate: Any = intrinsic
 accumulate_channels: Any = channel_tile.accumulate_channels
 transpose: Any = channel_tile.transpose
+accumulate_rows: Any = plane_tile.accumulate_rows
 copy_row: Any = rows.copy_row
 part_row: Any = rows.part_row
 
@@ -150,6 +152,60 @@ def test_a_tile_across_channels_adds_the_products_of_all_its_terms() -> None:
     tile(x, where, offsets, 0, 10, w, bias, in_runs)
     tile(x, where, offsets, 10, TERMS, w, bias, in_runs)
     assert in_runs.tobytes() == out.tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "lanes"), [("float32", 16), ("float32", 8), ("float64", 4)])
+def test_tiles_of_a_channel_read_and_write_that_channel_alone(dtype: str, lanes: int) -> None:
+    @numba.njit
+    def run(
+        x: Any, size: Any, zeros: Any, w: Any, bias: Any, out: Any, to: Any, spare: Any, kernel: int
+    ) -> None:
+        rows, columns = size
+        first, last, width = to
+        accumulate_rows(
+            x,
+            11,
+            rows,
+            columns,
+            2,
+            1,
+            zeros,
+            w,
+            3,
+            bias,
+            1,
+            out,
+            5,
+            first,
+            last,
+            width,
+            spare,
+            kernel,
+            lanes,
+        )
+
+    generator = np.random.default_rng(lanes)
+    _, vectors = PLANE_TILES[REGISTERS[lanes * np.dtype(dtype).itemsize]]
+    for number, (side, stride) in enumerate(KERNELS):
+        w = generator.standard_normal(3 + side * side).astype(dtype)
+        bias = np.array([7, 0.5], dtype)
+        loaded = vectors_of_a_row(side, stride, vectors, lanes) * lanes
+        zeros, spare = np.zeros(loaded, dtype), np.empty(vectors * lanes, dtype)
+        for size in ((9, 9), (31, 6), (13, 2 * stride * vectors * lanes + 5)):
+            plane = generator.standard_normal(size).astype(dtype)
+            x = np.full(plane.size + 300, np.nan, dtype)
+            x[11 : 11 + plane.size] = plane.ravel()
+            padded = np.pad(plane, ((2, 4), (1, 3))).astype(np.longdouble)
+            fields = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
+            kernel = w[3:].reshape(side, side).astype(np.longdouble)
+            wanted = (fields[::stride, ::stride] * kernel).sum((2, 3)) + bias[1]
+            height, width = wanted.shape
+            out = np.full(wanted.size + 10, 77, dtype)
+            run(x, size, zeros, w, bias, out, (1, height, width), spare, number)
+            assert (out[: 5 + width] == 77).all(), "nothing before the rows is touched"
+            assert (out[-5:] == 77).all(), "nothing after the rows is touched"
+            errors = abs(out[5 + width : -5].reshape(-1, width) - wanted[1:])
+            assert errors.max() <= side**2 * np.finfo(dtype).eps * abs(kernel).sum() * 5
 
 
 @pytest.mark.parametrize(("dtype", "lanes"), [("float32", 16), ("float32", 8), ("float64", 4)])

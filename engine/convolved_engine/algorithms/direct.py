@@ -22,6 +22,7 @@ from convolved_engine.problem import Problem
 from convolved_engine.registry import Algorithm, Cost, Parameters, Runnable, register
 
 from .by_channels import ByChannels, cost_by_channels
+from .by_planes import ByPlanes, cost_by_planes, goes_by_planes
 from .channel_tiling import goes_by_channels
 from .tiling import (
     block_effort,
@@ -48,11 +49,13 @@ class Direct(Algorithm):
         return None
 
     def cost(self, problem: Problem, machine: Machine) -> Cost:
-        """That of the better kind of tiles."""
-        cost = _cost_by_outputs(problem, machine)
+        """That of the best kind of tiles."""
+        costs = [_cost_by_outputs(problem, machine)]
         if goes_by_channels(problem, machine.vector_bytes):
-            return min(cost, cost_by_channels(problem, machine), key=lambda each: each.seconds)
-        return cost
+            costs.append(cost_by_channels(problem, machine))
+        if goes_by_planes(problem, machine.vector_bytes):
+            costs.append(cost_by_planes(problem, machine))
+        return min(costs, key=lambda each: each.seconds)
 
     def form(self, problem: Problem, parameters: Parameters) -> Hashable:
         """The kind of tiles, and everything but batch and size."""
@@ -80,6 +83,8 @@ class Direct(Algorithm):
             return _Skipping(problem, weight, bias)
         if parameters.get("tiles") == "channels":
             return ByChannels(problem, weight, bias)
+        if parameters.get("tiles") == "planes":
+            return ByPlanes(problem, weight, bias)
         return ByOutputs(problem, weight, bias)
 
 
@@ -101,7 +106,7 @@ def _cost_by_outputs(problem: Problem, machine: Machine) -> Cost:
     chunks = -(-items // blocks_at_a_time(block_effort(layout), items))
     helping = min(machine.threads, chunks)
     return Cost(
-        seconds=machine.call_seconds + tables + (work + moved + packing) / helping,
+        seconds=machine.call_seconds + tables + machine.shared(work + moved + packing, helping),
         workspace_bytes=helping * (layout.slab_size + layout.scratch_size) * item
         + problem.weight_bytes * parts
         + 16 * layout.terms,

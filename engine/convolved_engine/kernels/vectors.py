@@ -7,6 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 
 __all__ = ["INT", "Code", "intrinsic_code"]
 
@@ -29,6 +30,17 @@ class Code:
         self.vector = ir.VectorType(element, lanes)
         self._alignment = 4 if isinstance(element, ir.FloatType) else 8
 
+    def align_stack(self) -> None:
+        """Let the function keep vectors that find no register where they lie in one cache line.
+
+        LLVM leaves the stack as the caller had it; then most of such vectors straddle two lines,
+        which makes transforms a fifth slower.
+        """
+        attributes = self.b.function.attributes
+        attributes.alignstack = self.lanes * self._alignment
+        # Inlined, it would lose the alignment; and llvmlite does not write it where it is alone.
+        attributes.add("noinline")
+
     def at(self, base: Any, index: Any) -> Any:
         """The address of base[index]."""
         return self.b.gep(base, [index if not isinstance(index, int) else INT(index)])
@@ -44,6 +56,32 @@ class Code:
         """Put a vector to base[index] and on."""
         pointer = self.b.bitcast(self.at(base, index), self.vector.as_pointer())
         self.b.store(vector, pointer).align = self._alignment
+
+    def below(self, first: Any, limit: Any) -> Any:
+        """Which of the integers from `first` on lie in 0..limit, as a mask for a vector."""
+        lanes = ir.Constant(ir.VectorType(_INDEX, self.lanes), list(range(self.lanes)))
+        numbers = self.b.add(self._splat_index(first), lanes)
+        return self.b.icmp_unsigned("<", numbers, self._splat_index(limit))
+
+    def load_some(self, mask: Any, base: Any, index: Any) -> Any:
+        """A vector from base[index] on, with zeros, which are not read, outside of the mask."""
+        pointer = self.b.bitcast(self.at(base, index), self.vector.as_pointer())
+        arguments = [pointer, _INDEX(self._alignment), mask, self.constant(0.0)]
+        return self.b.call(self._known("masked.load", self.vector, arguments), arguments)
+
+    def prefetch(self, base: Any, index: Any) -> None:
+        """Have base[index] in the first-level cache soon."""
+        byte = ir.IntType(8).as_pointer()
+        arguments = [self.b.bitcast(self.at(base, index), byte)]
+        # To be read, as often as possible, and no code.
+        arguments += [_INDEX(0), _INDEX(3), _INDEX(1)]
+        self.b.call(self._function("prefetch.p0", ir.VoidType(), arguments), arguments)
+
+    def store_some(self, mask: Any, vector: Any, base: Any, index: Any) -> None:
+        """Put what is in the mask of a vector to base[index] and on."""
+        pointer = self.b.bitcast(self.at(base, index), self.vector.as_pointer())
+        arguments = [vector, pointer, _INDEX(self._alignment), mask]
+        self.b.call(self._known("masked.store", ir.VoidType(), arguments), arguments)
 
     def broadcast(self, base: Any, index: Any) -> Any:
         """A vector full of base[index]."""
@@ -65,6 +103,10 @@ class Code:
         """A * b."""
         return self.b.fmul(a, b, flags=_CONTRACTED)
 
+    def multiply_add(self, a: Any, b: Any, c: Any) -> Any:
+        """A * b + c, rounded once."""
+        return self.b.call(self._known("fma", self.vector, [a, b, c], ""), [a, b, c])
+
     def rotate(self, z: tuple[Any, Any], w: tuple[Any, Any]) -> tuple[Any, Any]:
         """The product of two complex vectors."""
         real = self.subtract(self.multiply(z[0], w[0]), self.multiply(z[1], w[1]))
@@ -80,20 +122,36 @@ class Code:
                     low = [n ^ half if n >= self.lanes else n for n in low]
                     high = [n ^ half if not n & half else n + self.lanes for n in range(self.lanes)]
                     a, b = found[i], found[i | half]
-                    found[i] = self._shuffle(a, b, low)
-                    found[i | half] = self._shuffle(a, b, high)
+                    found[i] = self.pick(a, b, low)
+                    found[i | half] = self.pick(a, b, high)
             half //= 2
         return found
 
-    def _shuffle(self, a: Any, b: Any, picked: list[int]) -> Any:
+    def pick(self, a: Any, b: Any, picked: list[int]) -> Any:
+        """The numbers at these places of two vectors, of which one follows the other."""
         mask = ir.Constant(ir.VectorType(_INDEX, self.lanes), picked)
         return self.b.shuffle_vector(a, b, mask)
 
     def _splat(self, number: Any) -> Any:
-        undefined = ir.Constant(self.vector, ir.Undefined)
+        return self._repeated(number, self.vector)
+
+    def _splat_index(self, number: Any) -> Any:
+        return self._repeated(self.b.trunc(number, _INDEX), ir.VectorType(_INDEX, self.lanes))
+
+    def _repeated(self, number: Any, vector: Any) -> Any:
+        undefined = ir.Constant(vector, ir.Undefined)
         single = self.b.insert_element(undefined, number, ir.Constant(_INDEX, 0))
         mask = ir.Constant(ir.VectorType(_INDEX, self.lanes), [0] * self.lanes)
         return self.b.shuffle_vector(single, undefined, mask)
+
+    def _known(self, name: str, result: Any, arguments: list[Any], place: str = ".p0") -> Any:
+        """The function of LLVM of that name for such vectors."""
+        kind = "f32" if isinstance(self.element, ir.FloatType) else "f64"
+        return self._function(f"{name}.v{self.lanes}{kind}{place}", result, arguments)
+
+    def _function(self, name: str, result: Any, arguments: list[Any]) -> Any:
+        kind = ir.FunctionType(result, [each.type for each in arguments])
+        return cgutils.get_or_insert_function(self.b.module, kind, f"llvm.{name}")
 
 
 def intrinsic_code(
