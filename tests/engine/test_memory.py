@@ -9,8 +9,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from convolved_engine import machine, planner, registry, transforms
+from convolved_engine import apply_arranged, machine, plan, planner, registry, transforms
 from convolved_engine.problem import Problem
+from convolved_vocabulary import Conv, Filter
 from tests.engine.cases import data
 
 # Interpreter objects, small tables, and one array of flags of a block.
@@ -69,3 +70,25 @@ def test_a_tight_limit_is_kept_in_fact(monkeypatch: pytest.MonkeyPatch) -> None:
         choice = planner.plan(problem, algorithm="overlap_save", memory_limit=limit)
         assert choice.cost.workspace_bytes <= limit
         assert taken(problem, choice) <= limit + SLACK
+
+
+@pytest.mark.parametrize(
+    ("boundary", "dtype"),
+    [("reflect", "float32"), ("zeros", "float16"), ("edge", "float16"), ("zeros", "int16")],
+)
+def test_a_plan_counts_the_copies_with_padding_and_in_another_dtype(
+    boundary: str, dtype: str
+) -> None:
+    # Weights of floats, so that integers are computed in floats, too.
+    layer = Filter(Conv(np.ones((1, 1, 9), np.float32), padding="same", boundary=boundary))
+    x = np.ones((1, 1, 1_000_000), dtype)
+    apply_arranged(x, layer)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        nbytes = apply_arranged(x, layer).nbytes
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    told = plan(layer, x.shape, dtype=dtype).workspace_bytes
+    assert told < peak <= told + nbytes + SLACK

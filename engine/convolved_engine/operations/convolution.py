@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, cast
@@ -67,7 +68,8 @@ class Convolution(Operation):
         self._once = identity is None
         self.output = layer.output_type(signal)
         self._dtype = computing_dtype(self.output.dtype)
-        self._plain = signal.dtype == self._dtype == self.output.dtype
+        self._enters, self._leaves = signal.dtype != self._dtype, self._dtype != self.output.dtype
+        self._plain = not (self._enters or self._leaves)
         self._weight = converted(layer.weight, self._dtype)
         bias = layer.bias
         self._bias = None if bias is None else converted(bias, self._dtype)
@@ -94,7 +96,15 @@ class Convolution(Operation):
     def plan(self, shape: tuple[int, ...]) -> tuple[str, Candidate, tuple[Candidate, ...]]:
         """See `Operation`."""
         choice = self._choose(self._extended(shape), self._zeros)
-        return str(choice.problem), choice.chosen, choice.rejected
+        copies = self._copied_bytes(shape, choice.problem)
+
+        def with_copies(one: Candidate) -> Candidate:
+            if one.predicted_seconds is None:
+                return one
+            return dataclasses.replace(one, workspace_bytes=one.workspace_bytes + copies)
+
+        chosen, *rejected = map(with_copies, (choice.chosen, *choice.rejected))
+        return str(choice.problem), chosen, tuple(rejected)
 
     def plan_stream(
         self, frame: tuple[int, ...], block: int
@@ -215,6 +225,13 @@ class Convolution(Operation):
         ]
         outer = len(shape) - len(added)
         return (*shape[:outer], *(n + more for n, more in zip(shape[outer:], added, strict=True)))
+
+    def _copied_bytes(self, shape: tuple[int, ...], problem: Problem) -> int:
+        """The most at a time of copies of a signal and its result: in other dtypes, or padded."""
+        entered = math.prod(shape) * self._dtype.itemsize if self._enters else 0
+        padded = problem.input_bytes if problem.input_shape != shape else 0
+        left = problem.output_bytes if self._leaves else 0
+        return max(entered + padded, (padded or entered) + left)
 
     def _choose(
         self,
