@@ -110,7 +110,7 @@ def test_closing_gives_every_channel_and_makes_no_more() -> None:
 )
 def test_what_is_no_server_is_refused(target: object) -> None:
     with pytest.raises(InvalidArgument, match=r"^target: got .*; want 'HOST:PORT' or 'unix:PATH'"):
-        Targets(target)  # type: ignore[arg-type]
+        Targets(target)  # type: ignore[arg-type]  # what it refuses
 
 
 def test_a_server_named_twice_is_one() -> None:

@@ -110,7 +110,7 @@ def test_without_what_the_server_needs_its_extra_is_named(monkeypatch: pytest.Mo
 
     def popen(arguments: list[str], **more: object) -> object:
         code = f"import sys; sys.exit({says!r})"
-        return start([sys.executable, "-c", code], **more)  # type: ignore[call-overload]
+        return start([sys.executable, "-c", code], **more)  # type: ignore[call-overload]  # any options
 
     monkeypatch.setattr("subprocess.Popen", popen)
     with pytest.raises(MissingExtra, match=r"an embedded server .*'convolved\[server\]'"):
@@ -130,7 +130,7 @@ def test_a_server_that_does_not_serve_is_told_with_its_last_words(
     start = subprocess.Popen
 
     def popen(arguments: list[str], **more: object) -> object:
-        return start([sys.executable, "-c", code], **more)  # type: ignore[call-overload]
+        return start([sys.executable, "-c", code], **more)  # type: ignore[call-overload]  # any options
 
     monkeypatch.setattr("subprocess.Popen", popen)
     with pytest.raises(Unavailable, match=f"the embedded server {sentence}"):
@@ -142,7 +142,7 @@ def test_a_server_that_is_slow_to_serve_is_ended(monkeypatch: pytest.MonkeyPatch
     made = []
 
     def popen(arguments: list[str], **more: object) -> object:
-        made.append(start([sys.executable, "-c", "input()"], **more))  # type: ignore[call-overload]
+        made.append(start([sys.executable, "-c", "input()"], **more))  # type: ignore[call-overload]  # any options
         return made[0]
 
     monkeypatch.setattr("subprocess.Popen", popen)

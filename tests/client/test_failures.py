@@ -292,8 +292,10 @@ def test_blocks_wait_in_the_array_while_the_server_does_not_read(
         work = threading.Thread(target=lambda: found.append(client.apply(x, IR)))
         work.start()
         until(lambda: drawn)
-        time.sleep(1.0)
-        waiting = sum(drawn) * 4
+        waiting = 0
+        while waiting != sum(drawn) * 4:
+            waiting = sum(drawn) * 4
+            time.sleep(0.2)
         released.set()
         work.join(60)
     assert 0 < waiting <= 16 << 20

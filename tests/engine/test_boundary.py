@@ -29,7 +29,7 @@ def test_each_axis_is_extended_as_numpy_pad_does_however_far(
         if word != "zeros":
             width = [(0, 0), (0, 0), (0, 0)]
             width[axis + 1] = pair
-            expected = np.pad(expected, width, mode=word)  # type: ignore[call-overload]
+            expected = np.pad(expected, width, mode=word)  # type: ignore[call-overload]  # one of its words
     assert np.array_equal(extend(x, pads, words), expected)
     left = tuple(
         pair if word == "zeros" else (0, 0) for pair, word in zip(pads, words, strict=True)

@@ -269,7 +269,7 @@ def test_layers_as_functions_are_those_layers(rank: int, batch: bool, dtype: str
         found = functions.avg_pool(x, kernel, stride, padding, True, False)
         cases.append((found, [Pool("average", kernel, stride, padding, 1, True, False)]))
     for found, layers in cases:
-        expected = evaluate(Filter(layers), x if batch else x[None])  # type: ignore[arg-type]
+        expected = evaluate(Filter(layers), x if batch else x[None])  # type: ignore[arg-type]  # layers of several kinds
         assert found.dtype == dtype
         assert found.shape == (expected if batch else expected[0]).shape
         assert np.allclose(found, expected.astype(dtype), rtol=1e-4, atol=1e-4)

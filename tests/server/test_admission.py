@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from convolved.wire.reasons import Overloaded, TooLarge
 from convolved_server.admission import Admission
 
 
-def admission(**budgets: float) -> Admission:
+def admission(**budgets: Any) -> Admission:
     return Admission(
-        **{"memory_bytes": 1000, "queue_seconds": 1.0, "streams": 2, "threads": 2} | budgets  # type: ignore[arg-type]
+        **{"memory_bytes": 1000, "queue_seconds": 1.0, "streams": 2, "threads": 2} | budgets
     )
 
 

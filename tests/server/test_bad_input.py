@@ -112,7 +112,7 @@ CASES = {
     ),
     "no dtype": Case(message(input=pb.Tensor(shape=[1, 2], data=bytes(8))), "input.data_type", "x"),
     "unknown dtype": Case(
-        message(input=pb.Tensor(data_type=77, shape=[1, 2], data=bytes(8))),  # type: ignore[arg-type]
+        message(input=pb.Tensor(data_type=77, shape=[1, 2], data=bytes(8))),  # type: ignore[arg-type]  # no data type of ours
         "input.data_type",
         "input.data_type",
         "UNKNOWN_FIELD",

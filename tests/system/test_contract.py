@@ -224,5 +224,5 @@ def test_the_example_of_a_stream_keeps_the_law() -> None:
 def test_the_examples_of_boundaries_are_what_numpy_pads(boundary: str) -> None:
     comment = comment_before(f"BOUNDARY_{boundary.upper()} = ")
     before, signal, after = re.findall(r"\d \d \d \d|\d \d \d", comment)
-    padded = np.pad(np.array(signal.split(), int), 3, boundary)  # type: ignore[call-overload]
+    padded = np.pad(np.array(signal.split(), int), 3, boundary)  # type: ignore[call-overload]  # one of its words
     assert " ".join(map(str, padded)) == f"{before} {signal} {after}"

@@ -41,7 +41,7 @@ def _convolved(layer: Conv, x: NDArray[Any]) -> NDArray[Any]:
         if boundary == "zeros":
             x = np.pad(x, widths)
         elif isinstance(boundary, str):
-            x = np.pad(x, widths, mode=boundary)  # type: ignore[call-overload]
+            x = np.pad(x, widths, mode=boundary)  # type: ignore[call-overload]  # one of its words
         else:
             x = np.pad(x, widths, constant_values=boundary)
     weight = _wide(layer.weight)

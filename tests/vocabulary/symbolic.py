@@ -140,5 +140,5 @@ def _padded(axis: Sliding, n: int) -> list[int]:
     """For every position of the padded axis the index of a sample, -1 for none."""
     indices, pads = np.arange(n), (axis.before, axis.after)
     if axis.boundary in ("reflect", "symmetric", "edge", "wrap"):
-        return list(np.pad(indices, pads, mode=axis.boundary).tolist())  # type: ignore[call-overload]
+        return list(np.pad(indices, pads, mode=axis.boundary).tolist())  # type: ignore[call-overload]  # its word
     return list(np.pad(indices, pads, constant_values=-1).tolist())

@@ -29,7 +29,7 @@ FLOATING = [dtype for dtype in DTYPES if dtype.kind in "fc"]
 
 def conv(weight: object, dtype: str = "int64", **how: object) -> Filter:
     taps = np.array(weight, dtype).reshape(1, 1, -1)
-    return Filter(Conv(taps, **how))  # type: ignore[arg-type]
+    return Filter(Conv(taps, **how))  # type: ignore[arg-type]  # any arguments
 
 
 @pytest.mark.parametrize(

@@ -369,7 +369,7 @@ TABLE: list[tuple[Callable[[], object], str]] = [
     (shape(Conv(W), 2, 0), "x: got the empty shape (2, 0); want at least 1 along every axis"),
     (shape(Conv(W), 2, "a"), "x: got 'a'; want an integer of at least 0"),
     (
-        lambda: layout_of(5, Filter(RELU), "shape"),  # type: ignore[arg-type]
+        lambda: layout_of(5, Filter(RELU), "shape"),  # type: ignore[arg-type]  # what it refuses
         "shape: got 5; want the lengths of all axes, time last",
     ),
     (
@@ -422,7 +422,7 @@ TABLE: list[tuple[Callable[[], object], str]] = [
         "filter: got a sequence of layers; want Filter(layers) of them",
     ),
     (
-        lambda: as_filter(None),  # type: ignore[arg-type]
+        lambda: as_filter(None),  # type: ignore[arg-type]  # what it refuses
         "filter: got None; want a Filter, a layer, or an impulse response",
     ),
     (

@@ -85,8 +85,8 @@ def test_a_filter_without_a_rank_takes_signals_along_time() -> None:
 def test_a_stated_rate_must_be_the_filters() -> None:
     filter = impulse_response([1.0], sample_rate_hertz=48_000)
     for rate in (None, 48_000, 48_000.0, np.int64(48_000)):
-        arrange(np.ones(5), filter, rate)  # type: ignore[arg-type]
-        arrange(np.ones(5), impulse_response([1.0]), rate)  # type: ignore[arg-type]
+        arrange(np.ones(5), filter, rate)  # type: ignore[arg-type]  # an integer of NumPy
+        arrange(np.ones(5), impulse_response([1.0]), rate)  # type: ignore[arg-type]  # the same
     with pytest.raises(
         InvalidArgument, match=r"^sample_rate_hertz: got 44100 Hz for a filter made"
     ):
@@ -179,7 +179,8 @@ def test_shapes_are_told_before_the_first_layer_and_after_each() -> None:
 
 
 def test_wishes_are_kept_in_one_form() -> None:
-    options = Options(accuracy="strict", output_dtype=">f8", memory_limit_bytes=np.int64(5))  # type: ignore[arg-type]
+    limit: Any = np.int64(5)
+    options = Options(accuracy="strict", output_dtype=">f8", memory_limit_bytes=limit)
     assert options.output_dtype == np.dtype("float64")
     assert options.output_dtype.isnative
     assert type(options.memory_limit_bytes) is int

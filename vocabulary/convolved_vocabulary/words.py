@@ -41,5 +41,5 @@ def _plain(value: object) -> object:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if type(value) in (tuple, list):
-        return type(value)(map(_plain, value))  # type: ignore[call-arg, call-overload]
+        return type(value)(map(_plain, value))  # type: ignore[call-arg, call-overload]  # a tuple or a list
     return value

@@ -114,7 +114,7 @@ def _with_flags() -> Callable[..., None]:
     def command(**settings: Any) -> None:
         _serve(**settings)
 
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer asks for it
     command.__annotations__ = {each.name: each.annotation for each in parameters}
     return command
 

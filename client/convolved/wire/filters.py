@@ -195,7 +195,7 @@ class _Reader:
             )
         inner, inside = getattr(message, kind), f"{path}.{kind}"
         try:
-            return getattr(self, kind)(inner, inside)  # type: ignore[no-any-return]
+            return getattr(self, kind)(inner, inside)  # type: ignore[no-any-return]  # one of the methods below
         except InvalidArgument as error:
             field = _FIELDS.get(error.argument, error.argument)
             if field == "axes":

@@ -48,7 +48,7 @@ def convolved(*arguments: object, env: dict[str, str] | None = None) -> Ended:
 def environment(**more: str) -> dict[str, str]:
     """The environment of a program, without settings of whoever runs the tests."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CONVOLVED_")}
-    return {**own, "COLUMNS": "80", **more}
+    return {**own, "COLUMNS": "80", "CONVOLVED_WARM_UP_SECONDS": "0", **more}
 
 
 def program(*arguments: object, env: dict[str, str] | None = None) -> Ended:

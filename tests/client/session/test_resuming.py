@@ -297,7 +297,7 @@ def test_what_the_caller_raises_when_it_is_told_ends_the_call(world: World) -> N
 def test_a_timeout_that_is_none_is_refused() -> None:
     for timeout in (-1.0, float("nan"), "soon"):
         with pytest.raises(InvalidArgument, match="resume_timeout"):
-            Resuming(timeout=timeout)  # type: ignore[arg-type]
+            Resuming(timeout=timeout)  # type: ignore[arg-type]  # what it refuses
 
 
 def whole(length: int = 100) -> WholeSession:

@@ -76,7 +76,7 @@ def test_more_multiply_adds_than_the_field_holds_are_cut() -> None:
 
 def test_a_form_that_only_a_later_server_knows_is_left_out() -> None:
     response = encode_plan(PLAN)
-    response.separable[0].form = 9  # type: ignore[assignment]
+    response.separable[0].form = 9  # type: ignore[assignment]  # no form of ours
     assert decode_plan(response).separable == PLAN.separable[1:]
 
 

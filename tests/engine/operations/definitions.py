@@ -72,8 +72,8 @@ def _convolved(layer: Conv, x: NDArray[Any]) -> NDArray[Any]:
         if boundary == "zeros":
             x, inside = np.pad(x, widths), np.pad(inside, widths)
         elif isinstance(boundary, str):
-            x = np.pad(x, widths, mode=boundary)  # type: ignore[call-overload]
-            inside = np.pad(inside, widths, mode=boundary)  # type: ignore[call-overload]
+            x = np.pad(x, widths, mode=boundary)  # type: ignore[call-overload]  # one of its words
+            inside = np.pad(inside, widths, mode=boundary)  # type: ignore[call-overload]  # one of its words
         else:
             x = np.pad(x, widths, constant_values=boundary)
             inside = np.pad(inside, widths, constant_values=True)
