@@ -123,6 +123,7 @@ def channel_layout(problem: Problem, vector_bytes: int) -> ChannelLayout:
         block_rows=block_rows,
         block_columns=block_columns,
         share=share,
+        shares=-(-tiles // share),
         slab_rows=slab_rows,
         segment=segment,
         slab_size=slab_size if any(map(any, problem.pads)) else 0,

@@ -221,10 +221,13 @@ def _packing_seconds(problem: Problem, layout: Layout, machine: Machine) -> floa
     lanes = machine.vector_bytes // item
     narrow = layout.flat or layout.out_columns < layout.vectors * lanes
     if narrow or layout.parts == 2 or layout.column_stride > 1:
-        share = 1.0
+        inside = 0.0
     else:
-        across = -(-layout.out_columns // layout.block_columns)
-        share = min(1.0, 2 / across) if any(problem.pads[-1]) else 0.0
+        # In the rows and columns that read no padding.
+        down = -(-layout.out_rows // layout.block_rows)
+        inside = max(0.0, 1 - 2 / down) if any(map(any, problem.pads[:-1])) else 1.0
+        if any(problem.pads[-1]):
+            inside *= 1 - 2 * layout.edge / layout.out_columns if layout.edge else 0.0
     lines = layout.slab_size // layout.segment
     seconds = lines * machine.line_seconds + layout.slab_size * item / machine.copy_rate
     if layout.column_stride > 1 or layout.parts == 2:
@@ -233,7 +236,8 @@ def _packing_seconds(problem: Problem, layout: Layout, machine: Machine) -> floa
     if narrow or layout.parts == 2:
         lines = layout.group_rows * layout.block_rows
         seconds += lines * machine.line_seconds + layout.scratch_size * item / machine.copy_rate
-    return share * layout.blocks * seconds
+    blocks = layout.blocks / layout.across * layout.out_columns / layout.block_columns
+    return (1 - inside) * blocks * seconds
 
 
 register(Direct())

@@ -153,7 +153,9 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
     least = max(_LEAST_BLOCK_MULTIPLY_ADDS, flat * _FLAT_TILES * width * group_rows * terms)
     block_work = min(_BLOCK_MULTIPLY_ADDS, max(least, even))
     most = max(width, min(_BLOCK_OUTPUTS, block_work // (group_rows * terms)))
-    block_columns = out[2] if flat else min(out[2], most // width * width)
+    edge = 0 if flat or parts == 2 else _edge(problem, width)
+    inner = out[2] - 2 * edge
+    block_columns = inner if flat else min(inner, most // width * width)
     block_rows = min(out[1], max(1, most // block_columns))
     while block_bytes(block_rows, block_columns) > _BLOCK_BYTES:
         if block_rows > 1 and 2 * block_rows > row_parts.overlap:
@@ -164,12 +166,13 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
             block_rows = -(-block_rows // 2)
         else:
             break
-    block_columns = _alike(out[2], block_columns, width)
+    block_columns = _alike(inner, block_columns, width)
     block_rows = _alike(out[1], block_rows, 1)
     if flat:
         pitch = block_columns + column_parts.overlap
         block_rows = _rows_without_waste(out[1], block_rows, pitch, block_columns, width)
-    slab_rows, segment, slab_size = slab(block_rows, block_columns)
+    widest = max(edge, block_columns)
+    slab_rows, segment, slab_size = slab(block_rows, widest)
     lines = max(1, _RUN_BYTES // ((width + reach[2]) * item))
     shared = max(_LEAST_RUN, _RUN_WEIGHT_BYTES // (group_rows * item))
     return Layout(
@@ -197,16 +200,29 @@ def layout_for(problem: Problem, vector_bytes: int) -> Layout:
         column_overlap=column_parts.overlap,
         block_rows=block_rows,
         block_columns=block_columns,
+        edge=edge,
+        across=-(-inner // block_columns) + 2 * (edge > 0),
         slab_rows=slab_rows,
         segment=segment,
         slab_size=slab_size,
-        scratch_size=scratch(block_rows, block_columns),
+        scratch_size=scratch(block_rows, widest),
         rows=rows,
         vectors=vectors,
         flat=flat,
         terms=terms,
         run=min(shared, max(_LEAST_RUN, lines * kernel[2])),
     )
+
+
+def _edge(problem: Problem, width: int) -> int:
+    """Columns of outputs at either end of a row that are computed apart; 0 for none.
+
+    They alone read padding, and so the blocks between them need no slab.
+    """
+    size, out, kernel, stride, dilation, before = three_axes(problem)
+    after = out[2] - 1 + dilation[2] * (kernel[2] - 1) + 1 - before[2] - size[2]
+    edge = -(-max(before[2], after) // width) * width
+    return edge if stride[2] == 1 and out[2] >= 2 * edge + width else 0
 
 
 class _Parts(NamedTuple):

@@ -37,6 +37,8 @@ class Layout(NamedTuple):
     column_overlap: int
     block_rows: int
     block_columns: int
+    edge: int
+    across: int
     slab_rows: int
     segment: int
     slab_size: int
@@ -50,5 +52,5 @@ class Layout(NamedTuple):
     @property
     def blocks(self) -> int:
         """The blocks of one signal."""
-        across = -(-self.out_columns // self.block_columns)
-        return self.groups * self.out_depth * -(-self.out_rows // self.block_rows) * across
+        down = -(-self.out_rows // self.block_rows)
+        return self.groups * self.out_depth * down * self.across

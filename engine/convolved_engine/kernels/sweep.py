@@ -46,6 +46,18 @@ def _inside(begin: int, step: int, size: int, n: int) -> tuple[int, int]:
 
 
 @kernel
+def _columns(g: Any, number: int) -> tuple[int, int]:
+    """Where a block begins along the row, and its outputs; what reads padding is one by itself."""
+    end = g.out_columns - g.edge
+    if g.edge and number == 0:
+        return 0, g.edge
+    if g.edge and number == g.across - 1:
+        return end, g.edge
+    begin = g.edge + (number - (g.edge > 0)) * g.block_columns
+    return begin, min(g.block_columns, end - begin)
+
+
+@kernel
 def _fill_columns(
     x: Any, slab: Any, here: Any, first: int, copied: Any, inside: Any, steps: Any
 ) -> None:
@@ -155,7 +167,7 @@ def sweep(lanes: int) -> Any:
 
     One for tiles of all shapes: what is around them takes longer to compile than they do.
     """
-    parts_revision = revision("tile", "shapes", "layout", "dealing", "rows")
+    parts_revision = revision("tile", "shapes", "layout", "dealing", "prefetch", "rows")
 
     @kernel
     def compute(
@@ -179,7 +191,6 @@ def sweep(lanes: int) -> Any:
         rows, width = g.rows, g.vectors * lanes
         in_volume = g.in_depth * g.in_rows * g.in_columns
         out_volume = g.out_depth * g.out_rows * g.out_columns
-        across = -(-g.out_columns // g.block_columns)
         down = -(-g.out_rows // g.block_rows)
         whole_rows = g.group_rows // rows
         row_blocks = -(-g.group_rows // rows)
@@ -194,14 +205,13 @@ def sweep(lanes: int) -> Any:
                     break
             item = first
             first += 1
-            j0 = (item % across) * g.block_columns
-            rest = item // across
+            j0, n = _columns(g, item % g.across)
+            rest = item // g.across
             i0 = (rest % down) * g.block_rows
             rest //= down
             depth = rest % g.out_depth
             rest //= g.out_depth
             group = rest % g.groups
-            n = min(g.block_columns, g.out_columns - j0)
             lines = min(g.block_rows, g.out_rows - i0)
             z0 = depth * g.depth_stride - g.depth_before
             r0 = i0 * g.row_stride - g.row_before

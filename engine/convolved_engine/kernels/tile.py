@@ -24,6 +24,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .prefetch import emit_prefetch
 from .shapes import REGISTERS, SHAPES
 
 __all__ = ["accumulate", "accumulate_many"]
@@ -65,7 +66,8 @@ def accumulate(
     counts = tuple(each.literal_value for each in shape)
 
     def emit(b: Any, element: Any, given: dict[str, Any]) -> None:
-        _emit(b, element, given, counts)
+        nowhere = {"ahead": 0, "ahead_from": _INT(0), "ahead_step": _INT(0)}
+        _emit(b, element, given | nowhere, counts)
 
     i64 = types.int64
     return _typed(
@@ -156,6 +158,7 @@ def _emit_many(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, i
         return b.select(b.icmp_signed("<", found, given[last]), found, given[last])
 
     one = _INT(1)
+    pace = b.udiv(_INT(1 << 32), b.sub(given["end_block"], given["begin_block"]))
     with cgutils.for_range_slice(b, given["begin"], given["end"], one) as (tile, _):
         j = place(tile, vectors * lanes, "last_column")
         with cgutils.for_range_slice(b, given["begin_block"], given["end_block"], one) as (
@@ -170,7 +173,12 @@ def _emit_many(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, i
                 "o_at": b.add(b.mul(r, given["o_step"]), j),
             }
             moved = {name: b.add(given[name], step) for name, step in here.items()}
-            _emit(b, element, given | moved, counts)
+            # What the next tile reads comes nearer while this one is summed, each block of rows
+            # asking for its share: as a fraction of 2 ** 32, the terms follow one another slower.
+            passed = b.mul(b.sub(block, given["begin_block"]), b.sub(given["last"], given["first"]))
+            begun = b.add(b.shl(given["first"], _INT(32)), b.mul(passed, pace))
+            ahead = {"ahead": vectors * lanes, "ahead_from": begun, "ahead_step": pace}
+            _emit(b, element, given | moved | ahead, counts)
 
 
 def _typed(
@@ -221,6 +229,8 @@ def _emit(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, int, i
     def at(base: Any, index: Any) -> Any:
         return b.gep(base, [index])
 
+    # In each cycle two multiply-adds and two loads begin, and those of x straddle two lines.
+    sums_leave_room = rows * vectors >= rows + 3 * vectors
     grid = [(r, v) for r in range(rows) for v in range(vectors)]
     x_base = at(given["x"], given["x_at"])
     w_base = at(given["weights"], given["w_at"])
@@ -259,19 +269,28 @@ def _emit(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, int, i
     acc = {key: b.phi(vector) for key in grid}
     for key in grid:
         acc[key].add_incoming(initial[key], entering)
+    if sums_leave_room:
+        place = b.phi(_INT)
     x_here = at(x_base, b.load(at(offsets, term)))
     w_here = at(w_base, b.mul(term, _INT(rows)))
     inputs = [load(at(x_here, _INT(v * lanes))) for v in range(vectors)]
+    if sums_leave_room:
+        next_place = b.add(place, given["ahead_step"])
+        place.add_incoming(given["ahead_from"], entering)
+        place.add_incoming(next_place, looping)
+        following = at(x_base, b.load(at(offsets, b.lshr(place, _INT(32)))))
+        for v in range(vectors):
+            emit_prefetch(b, at(following, _INT(given["ahead"] + v * lanes)), 1)
     updated = {}
     for r in range(rows):
         w = broadcast(at(w_here, _INT(r)))
         for v in range(vectors):
             updated[r, v] = multiply_add(w, inputs[v], acc[r, v])
-    following = b.add(term, _INT(1))
-    term.add_incoming(following, looping)
+    next_term = b.add(term, _INT(1))
+    term.add_incoming(next_term, looping)
     for key in grid:
         acc[key].add_incoming(updated[key], looping)
-    b.cbranch(b.icmp_signed("<", following, given["last"]), looping, leaving)
+    b.cbranch(b.icmp_signed("<", next_term, given["last"]), looping, leaving)
 
     b.position_at_end(leaving)
     for key in grid:
