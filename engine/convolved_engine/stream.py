@@ -169,7 +169,9 @@ class Stream:
             self._standing = False
             self.inputs += samples
             self._past.append(block)
-        found = self._succession.push(block)
+        succession = self._succession
+        # The common case, made short.
+        found = succession.lane.push(block) if succession.plain else succession.push(block)
         self.outputs += found.shape[-1]
         return found
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["TINY_SECONDS", "Pool"]
+__all__ = ["HOP_SECONDS", "TINY_SECONDS", "Pool"]
 
 _T = TypeVar("_T")
 
@@ -25,9 +25,12 @@ TINY_SECONDS = 200e-6
 # What tiny work may take of the loop: this much at a stretch, and this share in the long run.
 _STRETCH_SECONDS = 1e-3
 _SHARE = 0.5
-# What sending work to a thread and hearing of its end costs altogether. Work that takes less stays
-# where it is however busy the loop: sent away it would keep the machine busier still.
-_HOP_SECONDS = 90e-6
+HOP_SECONDS = 90e-6
+"""What sending work to a thread and hearing of its end costs altogether.
+
+Work that takes less stays where it is however busy the loop, and need not be counted: sent away it
+would keep the machine busier still.
+"""
 
 
 class Pool:
@@ -107,8 +110,8 @@ class Pool:
             seconds: of processor time. What other programs took meanwhile is not the work's; to
                 send the next one away for that would only add to what makes the machine busy.
         """
-        if seconds > _HOP_SECONDS:
-            self._spent += seconds - _HOP_SECONDS
+        if seconds > HOP_SECONDS:
+            self._spent += seconds - HOP_SECONDS
 
     def close(self) -> bool:
         """Begin nothing more; return whether all threads are idle."""

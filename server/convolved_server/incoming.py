@@ -24,7 +24,10 @@ from .calls import Call
 from .compute import Pool
 from .uploads import Received
 
-__all__ = ["Incoming"]
+__all__ = ["END", "Incoming"]
+
+END: Any = grpc.aio.EOF
+"""What gRPC reads once there are no more messages."""
 
 # First messages of this size are parsed in a thread; data messages are framed, which takes no time.
 _LARGE_BYTES = 64 << 10
@@ -45,8 +48,10 @@ class Incoming:
 
     Attributes:
         limit: bytes that may be read ahead.
-        waiting_since: when `take` began to wait, None while it does not.
-        arrived: when the message came that `take` gave last.
+        waiting_since: when the wait for a message began, None while there is none.
+        arrived: when the message came that was given last.
+        read: gRPC's own. Who reads by it, which `direct` allows, keeps waiting_since and arrived,
+            and tells `closed` of the end.
     """
 
     def __init__(
@@ -57,7 +62,7 @@ class Incoming:
         idle_timeout: float,
     ) -> None:
         self._call = call
-        self._read: Callable[[], Awaitable[Any]] = call.context.read
+        self.read: Callable[[], Awaitable[Any]] = call.context.read
         self._parse = parse
         self._desk = desk
         self.limit = 0
@@ -87,28 +92,19 @@ class Incoming:
             await asyncio.wait([self._reader])
         self._queue.clear()
 
-    async def take_raw(self) -> bytes | None:
-        """The next message as it comes, to be read by the caller or given to `read_taken`.
-
-        Returns:
-            None where there is none to wait for here: then `take`.
-        """
+    def direct(self) -> bool:
+        """Whether nothing has been read ahead, nor is any more: then it is right to `read`."""
         if self._queue or self._reader is not None or self._closed or self._failure is not None:
-            return None
+            return False
         self._ahead = False
-        self.waiting_since = time.monotonic()
-        try:
-            raw = await self._read()
-        finally:
-            self.waiting_since = None
-        self.arrived = time.monotonic()
-        if raw is grpc.aio.EOF:
-            self._closed = True
-            return None
-        return raw  # type: ignore[no-any-return]
+        return True
+
+    def closed(self) -> None:
+        """Take note that there are no more messages."""
+        self._closed = True
 
     async def read_taken(self, raw: bytes) -> Received:
-        """The message in what `take_raw` gave.
+        """The message in what `read` gave.
 
         Raises:
             InvalidArgument: if it cannot be parsed.
@@ -199,8 +195,8 @@ class Incoming:
             self._wake_up()
 
     async def _next(self) -> tuple[Received, int] | None:
-        raw = await self._read()
-        if raw is grpc.aio.EOF:
+        raw = await self.read()
+        if raw is END:
             self._closed = True
             return None
         return await self.read_taken(raw), len(raw)

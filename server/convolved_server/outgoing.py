@@ -36,11 +36,12 @@ class Outgoing:
         limit: bytes that may wait.
         writing_since: when gRPC was given the message that it has not taken yet; None while there
             is none.
+        write: gRPC's own. Who writes by it, which is right while `idle`, keeps writing_since.
     """
 
     def __init__(self, call: Call, idle_timeout: float = 0.0) -> None:
         self._call = call
-        self._write = call.context.write
+        self.write = call.context.write
         self._idle_timeout = idle_timeout
         self._timer: asyncio.TimerHandle | None = None
         self.writing_since: float | None = None
@@ -78,7 +79,7 @@ class Outgoing:
         """Send a message and wait until gRPC has taken it."""
         if self._writer is None:
             self.writing_since = time.monotonic()
-            await self._write(message)
+            await self.write(message)
             self.writing_since = None
         else:
             await self.queue(message)
@@ -113,7 +114,7 @@ class Outgoing:
             while self._queue:
                 message = self._queue.popleft()
                 self.writing_since = time.monotonic()
-                await self._write(message)
+                await self.write(message)
                 self.writing_since = None
                 self._held -= len(message)
                 self._wake_up()

@@ -24,8 +24,8 @@ from convolved.wire.strict import refuse_unknown
 from convolved_engine import Stream
 from convolved_engine.threads import by_oneself
 from convolved_server.calls import Call, draining
-from convolved_server.compute import TINY_SECONDS
-from convolved_server.incoming import Incoming
+from convolved_server.compute import HOP_SECONDS, TINY_SECONDS
+from convolved_server.incoming import END, Incoming
 from convolved_server.measuring import Allowance, wanted
 from convolved_server.outgoing import Outgoing
 from convolved_server.resources import Resources
@@ -178,22 +178,43 @@ class StreamCall:
     async def _answer_usual(self, session: Session) -> bytes | None:
         """Answer blocks of the usual kind at once, for as long as nothing else comes.
 
+        Between two blocks of one stream come those of all others, with which everything that this
+        reads goes out of the processor's caches. So it calls and looks up as little as it can.
+
         Returns:
             the message that ends that, to be read; None if the next one is to be taken as ever.
         """
         incoming, outgoing, compute = self._incoming, self._outgoing, self._resources.compute
-        while self._leaving is None and outgoing.idle:
-            raw = await incoming.take_raw()
-            if raw is None or not compute.lets_run(session.predict_usual(), incoming.arrived):
-                return raw
-            before = session.seconds
-            answers = session.answer(raw)
-            compute.has_run(session.seconds - before)
-            if answers is None:
-                return raw
-            for answer in answers:
-                await outgoing.send(answer)
-            session.note_wait(time.monotonic() - incoming.arrived)
+        if not (outgoing.idle and incoming.direct()):
+            return None
+        read, write, clock = incoming.read, outgoing.write, time.monotonic
+        now = clock()
+        try:
+            while self._leaving is None:
+                incoming.waiting_since = now
+                raw: bytes = await read()
+                incoming.waiting_since = None
+                arrived = incoming.arrived = clock()
+                if raw is END:
+                    incoming.closed()
+                    return None
+                seconds = session.usual_seconds
+                if not compute.lets_run(seconds, arrived):
+                    return raw
+                answers = session.answer(raw)
+                if answers is None:
+                    return raw
+                if seconds > HOP_SECONDS:
+                    compute.has_run(seconds)
+                outgoing.writing_since = arrived
+                for answer in answers:
+                    await write(answer)
+                outgoing.writing_since = None
+                now = clock()
+                if now - arrived > session.usual_period:
+                    session.late += 1
+        finally:
+            incoming.waiting_since = None
         return None
 
     async def _answer(

@@ -44,6 +44,10 @@ _LEAST_BYTES = 64 << 10
 _TAIL_SECONDS = 0.02
 # Longer blocks gain nothing by the short way.
 _USUAL_BYTES = 32 << 10
+# One of so many usual blocks is timed, which asks the kernel, and looks what may be forgotten. It
+# has no factor in common with the period in which long filters compute, so that each place of that
+# has its turn.
+_EACH = 7
 
 
 class Session:
@@ -59,6 +63,8 @@ class Session:
         blocks: received.
         late: pushes answered later than they last.
         seconds: spent computing.
+        usual_seconds: that `answer` should take; infinite if no block is expected.
+        usual_period: for which an expected block lasts; infinite if that is not known.
     """
 
     def __init__(self, opening: Opening, stream: engine.Stream) -> None:
@@ -74,6 +80,8 @@ class Session:
         self._total = opening.total
         self._frame_bytes = opening.frame_bytes
         self._shape = (*opening.frame, -1)
+        self._usual_shape: tuple[int, ...] = self._shape
+        self._dtype = opening.dtype
         self._piece = max(1, BLOCK_BYTES // opening.out_frame_bytes)
         self._step = self._cut = max(1, int(_STEP_BYTES / opening.widest_bytes))
         self._least = max(1, int(_LEAST_BYTES / opening.widest_bytes))
@@ -89,6 +97,8 @@ class Session:
         self.blocks = 0
         self.late = 0
         self.seconds = 0.0
+        self.usual_seconds = self.usual_period = math.inf
+        self._until_told = 0
 
     def started(self, idle_timeout: float) -> bytes:
         """The message that opens the stream."""
@@ -164,14 +174,9 @@ class Session:
         """Seconds that a step should take, None if nothing is known."""
         return self._pace.predict(min(samples, self._cut))
 
-    def predict_usual(self) -> float | None:
-        """Seconds that `answer` should take, None if no block is expected."""
-        return None if self._usual is None else self._pace.predict(self._usual.samples)
-
-    def note_wait(self, seconds: float, samples: int = 0) -> None:
-        """Take note of how long an answer took, to `samples` or as many as usual."""
+    def note_wait(self, seconds: float, samples: int) -> None:
+        """Take note of how long an answer took, to `samples`."""
         if self._rate:
-            samples = samples or (self._usual.samples if self._usual else 0)
             self.late += seconds > samples / self._rate
 
     def predict_flush(self) -> float | None:
@@ -216,6 +221,10 @@ class Session:
         nbytes = len(block.data)
         if 0 < nbytes <= self._usual_bytes and not self._open_push:
             self._usual = UsualBlock(nbytes, samples, self.accepted)
+            self._usual_shape = (*self._opening.frame, samples)
+            self._tell_usual()
+            if self._rate:
+                self.usual_period = samples / self._rate
 
     def answer(self, raw: bytes) -> list[bytes] | None:
         """Do at once all that an expected block asks for; None if `raw` is something else.
@@ -224,21 +233,23 @@ class Session:
             the Outputs, serialized.
         """
         usual = self._usual
-        if usual is None or not raw.startswith(usual.head):
-            return None
-        begin = len(usual.head)
-        if len(raw) != begin + usual.nbytes:
+        if usual is None or not raw.startswith(usual.head) or len(raw) != usual.size:
             return None
         samples = usual.samples
         # A copy, for within the message the samples are not aligned.
-        block = np.frombuffer(raw[begin:], self._opening.dtype).reshape(self._shape)
+        block = np.ndarray(self._usual_shape, self._dtype, raw[-usual.nbytes :])
         self.blocks += 1
-        self.accepted += samples
-        begun = self._clock()
-        found = self._stream.push_arranged(block)
-        seconds = self._clock() - begun
-        self._pace.measured(samples, seconds)
-        self.seconds += seconds
+        begin = self.accepted
+        self.accepted = begin + samples
+        if self._until_told:
+            self._until_told -= 1
+            found = self._stream.push_arranged(block)
+        else:
+            begun = self._clock()
+            found = self._stream.push_arranged(block)
+            self._pace.measured(samples, self._clock() - begun)
+            self._tell_usual()
+        self.seconds += self.usual_seconds
         position = usual.position
         end = varint(self.accepted)
         usual.expect(end)
@@ -246,14 +257,19 @@ class Session:
         if given > self._piece:
             return list(self._outputs(found, answered=True))
         offset = self.sent
-        retain_from = self._stream.retain_from
-        if retain_from > self._retain_from:
-            self._retain_from = retain_from
         self.sent = offset + given
-        if offset != self.accepted - samples:
+        if offset != begin:
             position = varint(offset) if offset else b""
         data = found.tobytes()
         return [output_head(position, end, self._retain_from, len(data)) + data]
+
+    def _tell_usual(self) -> None:
+        """Look at what need not be known anew at each block."""
+        assert self._usual is not None
+        predicted = self._pace.predict(self._usual.samples)
+        self.usual_seconds = math.inf if predicted is None else predicted
+        self._retain_from = max(self._retain_from, self._stream.retain_from)
+        self._until_told = _EACH - 1
 
     def ready(self, inputs: int) -> int:
         """The leading outputs that so many inputs fix."""
@@ -268,6 +284,8 @@ class Session:
         when = wish.when
         with wish.in_fields():
             at = self._stream.swap(successor, at=when.at, fade=when.fade, curve=when.curve)
+        # From now on two filters are computed, and then another one.
+        self._until_told = 0
         message = pb.Swapped(at_output=at, filter=wish.filter.name)
         return pb.StreamConvolveResponse(swapped=message).SerializeToString()
 

@@ -2,8 +2,9 @@
 
 Streams mostly go on as they went: one block, as long as the one before, where that one ended. Its
 bytes but for the samples are then known before it comes, and so it is enough to compare them. The
-law: a block taken so, and its answer, are bit for bit what the long way reads and writes; whatever
-is not as expected goes the long way.
+law: a block taken so, and its answer, are bit for bit what the long way reads and writes, but that
+the answer may call input still needed that a few blocks later is not; whatever is not as expected
+goes the long way.
 """
 
 from __future__ import annotations
@@ -49,9 +50,11 @@ class UsualBlock:
         nbytes: as given.
         samples: as given.
         position: the offset as it is written.
+        head: what stands before the samples.
+        size: of the whole message.
     """
 
-    __slots__ = ("_before", "_behind", "_length", "head", "nbytes", "position", "samples")
+    __slots__ = ("_before", "_behind", "_length", "head", "nbytes", "position", "samples", "size")
 
     def __init__(self, nbytes: int, samples: int, offset: int) -> None:
         self.nbytes, self.samples = nbytes, samples
@@ -69,6 +72,7 @@ class UsualBlock:
             self._before = _BLOCK + varint(inner) + _OFFSET
         self.position = position
         self.head = self._before + position + self._behind
+        self.size = len(self.head) + self.nbytes
 
 
 def output_head(offset: bytes, input_end: bytes, retain_from: int, nbytes: int) -> bytes:
