@@ -2,11 +2,12 @@
 
 What the first calls of a process pay for (the threads of the pools, the classes of the messages,
 the paths through gRPC, the pages of memory that large messages take) is paid for here, before
-anybody waits. The law: nothing of it stays but that; its filter is deleted again.
+anybody waits. The law: nothing of it stays but that; its filters are deleted again.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import grpc
@@ -17,14 +18,16 @@ from convolved.v1 import convolution_pb2_grpc as pb_grpc
 from convolved.wire.filters import encode_filter
 from convolved.wire.framing import serialize
 from convolved.wire.whole_arrays import named_request
-from convolved_vocabulary import Options, impulse_response
+from convolved_vocabulary import Conv, Filter, Options, impulse_response
 
 __all__ = ["rehearse"]
 
-# One small signal, and one as large as ten seconds of sound: it takes as much memory.
-_SAMPLES = (1_000, 480_000)
-# The first call of a shape computes in a thread, the next ones on the event loop.
-_CALLS = 3
+# From one small signal to ten seconds of sound, which take as much memory as those of callers. Each
+# length is read and planned anew: only what has run a dozen times does Python run fast.
+_SMALL, _LARGE, _LENGTHS = 1_000, 480_000, 12
+# The first call of a shape computes in a thread, the next one on the event loop.
+_CALLS = 2
+_ROWS = 16
 _SECONDS = 5.0
 # A proxy that the environment names is for the world outside.
 _OPTIONS = [
@@ -35,23 +38,31 @@ _OPTIONS = [
 
 
 async def rehearse(address: str) -> None:
-    """Register a filter at `address`, apply it, and delete it.
+    """Register filters of sounds and of images at `address`, apply them, and delete them.
 
     Raises:
         grpc.aio.AioRpcError: if the server cannot be called there.
     """
-    filter = impulse_response(np.ones(7, np.float32))
+    sounds = impulse_response(np.ones(7, np.float32))
+    images = Filter(Conv(np.ones((1, 1, 3, 3), np.float32), padding="same"))
     async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
-        stub: Any = pb_grpc.ConvolutionServiceStub(channel)
-        ask: Any = channel.unary_unary("/convolved.v1.ConvolutionService/Convolve")
-        request = pb.CreateFilterRequest(filter=encode_filter(filter))
-        created = await stub.CreateFilter(iter([request]), timeout=_SECONDS)
-        name = created.filter_info.name
-        try:
-            for samples in _SAMPLES:
-                signal = np.zeros((1, samples), np.float32)
-                raw = serialize(named_request(name, signal, Options(), 0.0))
-                for _ in range(_CALLS):
-                    await ask(raw, timeout=_SECONDS)
-        finally:
-            await stub.DeleteFilter(pb.DeleteFilterRequest(name=name), timeout=_SECONDS)
+        await _call(channel, sounds, ())
+        await _call(channel, images, (_ROWS,))
+
+
+async def _call(channel: grpc.aio.Channel, filter: Filter, rows: tuple[int, ...]) -> None:
+    """Apply a filter to signals of many lengths, of so many rows."""
+    stub: Any = pb_grpc.ConvolutionServiceStub(channel)
+    ask: Any = channel.unary_unary("/convolved.v1.ConvolutionService/Convolve")
+    request = pb.CreateFilterRequest(filter=encode_filter(filter))
+    created = await stub.CreateFilter(iter([request]), timeout=_SECONDS)
+    name = created.filter_info.name
+    try:
+        for samples in np.geomspace(_SMALL, _LARGE, _LENGTHS):
+            length = round(samples / math.prod(rows))
+            signal = np.zeros((1, *rows, length), np.float32)
+            raw = serialize(named_request(name, signal, Options(), 0.0))
+            for _ in range(_CALLS):
+                await ask(raw, timeout=_SECONDS)
+    finally:
+        await stub.DeleteFilter(pb.DeleteFilterRequest(name=name), timeout=_SECONDS)
