@@ -26,7 +26,7 @@ FFTW = "plans of FFTW"
 SPECTRA = "spectra of the kernels"
 
 _REPEATS = 200
-_LENGTHS = (256, 2048, 16_384, 131_072, 1_048_576)
+_LENGTHS = (512, 2048, 16_384, 131_072, 1_048_576)
 _TIMES = 3
 
 

@@ -46,7 +46,7 @@ class Effort:
 FULL = Effort(
     problems=100,
     pairs=9,
-    seconds=0.4,
+    seconds=0.35,
     visit=0.004,
     plans=300,
     blocks=5,

@@ -61,8 +61,13 @@ def section(result: Result, folder: Path | None) -> str:
     if first:
         said = (
             "`apply` over a Unix socket by a server that has just warmed up. The first call with a "
-            "registered filter makes its plans and spectra:"
+            "registered filter is planned anew, and is the first over its connection that is not "
+            "tiny:"
         )
         parts += ["### Cold and warm", said, measurements_table(first)]
         parts += ["The tenth:", measurements_table(later)]
+        parts += [
+            "Then, over the same connection, the first with another filter and of another length:",
+            measurements_table(result.of(warm.ANOTHER)),
+        ]
     return report.section("The planner", _INTRODUCTION, result, parts)
