@@ -30,6 +30,9 @@ _LEAST_VECTOR_BYTES = 32
 # Columns are counted in 32 bits.
 _MOST_COLUMNS = 1 << 30
 _BLOCK_OUTPUTS = 8192
+# Multiply-adds that are worth waking another thread for: less is done before it has begun, been
+# waited for, and fetched what the other one has in its cache.
+_SHARED_WORK = 12_000_000
 # Multiply-adds of vectors that take as long as loading one that straddles two lines of the cache.
 _LOAD_EFFORT = 3.0
 
@@ -57,7 +60,7 @@ def cost_by_planes(problem: Problem, machine: Machine) -> Cost:
     effort = _effort(layout, machine.vector_bytes // item)
     work = items * effort / (machine.fma_rate * 4 / item)
     moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
-    helping = min(machine.threads, -(-items // blocks_at_a_time(effort, items)))
+    helping = min(machine.threads, -(-items // _at_a_time(effort, items)))
     return Cost(
         seconds=machine.call_seconds
         + problem.weight_bytes / machine.copy_rate
@@ -92,7 +95,7 @@ class ByPlanes(Runnable):
         compute = plane_sweep(self._lanes)
         flat_x, flat_y = to_read(x), out.reshape(-1)
         items = len(x) * layout.channels * layout.blocks
-        chunk = blocks_at_a_time(_effort(layout, self._lanes), items)
+        chunk = _at_a_time(_effort(layout, self._lanes), items)
         counter = np.zeros(1, np.int64)
 
         def work() -> None:
@@ -151,3 +154,8 @@ def _effort(layout: PlaneLayout, lanes: int) -> float:
     loads = lines * _loaded(layout, lanes) * _LOAD_EFFORT * lanes
     tiles = -(-layout.block_rows // layout.rows) * -(-layout.out_columns // layout.width)
     return tiles * (layout.rows * layout.width * layout.terms + loads)
+
+
+def _at_a_time(effort: float, items: int) -> int:
+    """Blocks of so much effort dealt at a time."""
+    return items if items * effort < _SHARED_WORK else blocks_at_a_time(effort, items)
