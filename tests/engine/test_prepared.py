@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import functools
+import gc
+import weakref
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from convolved_engine import machine
 from convolved_engine.planner import Choice, plan
 from convolved_engine.prepared import PreparedWeights
 from convolved_engine.problem import Problem
-from convolved_engine.registry import Runnable
+from convolved_engine.registry import Cost, Runnable, algorithm, algorithms
+from convolved_engine.streaming.partitioned import (
+    PartitionedResponse,
+    PartitionedStream,
+    scheme_for,
+)
+from convolved_vocabulary import Conv, impulse_response
 from convolved_vocabulary.errors import InvalidArgument
+from tests.engine.cases import data
 
 WEIGHT = np.ones((1, 1, 1000), np.float32)
 
@@ -78,3 +89,43 @@ def test_a_failure_to_prepare_reaches_its_caller_and_leaves_nothing() -> None:
     assert kept.nbytes == 0
     with pytest.raises(InvalidArgument, match="weight: got shape"):
         kept.get(choice(), np.ones((1, 1, 7), np.float32), None, "wrong")
+
+
+def is_freed(use: Callable[[], object]) -> bool:
+    """Whether what `use` made and returned goes with its last holder, not by garbage collection."""
+    # The first time kernels are compiled, which leaves garbage of its own.
+    use()
+    gc.disable()
+    try:
+        return weakref.ref(use())() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("name", [each.name for each in algorithms()])
+def test_what_nobody_holds_is_freed_at_once(name: str) -> None:
+    problem = Problem.of((1, 8, 3000), (16, 8, 300), dtype="float32")
+    x, weight, bias = data(problem)
+
+    def used(cost: Cost) -> Runnable:
+        made = algorithm(name).prepare(problem, weight, bias, cost.parameters)
+        made(x, np.empty(problem.output_shape, np.float32), 1)
+        return made
+
+    for cost in algorithm(name).costs(problem, machine.current()):
+        assert is_freed(functools.partial(used, cost)), cost.parameters
+
+
+def test_a_response_that_no_stream_holds_is_freed_at_once() -> None:
+    taps = np.ones((1, 1, 3000), np.float32)
+    layer = impulse_response(taps[0, 0]).layers[0]
+    assert isinstance(layer, Conv)
+    scheme = scheme_for(layer, taps.dtype, 64, long=True)
+    assert scheme is not None
+
+    def used() -> PartitionedResponse:
+        made = PartitionedResponse(taps, None, 1, scheme)
+        PartitionedStream(made, 1, 2999, 2999, 64).push(np.ones((1, 1, 100), np.float32))
+        return made
+
+    assert is_freed(used)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import bisect
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -145,7 +146,7 @@ class RightAngle(Runnable):
         self._lengths = points, points // folds(_own_stride(problem), points, lanes)
         kernels = math.prod(weight.shape[:2])
         self._constants = constants_for(self._lengths, lanes, self._bias, kernels)
-        self._laid_out = functools.lru_cache(_KEPT_LAYOUTS)(self._lay_out)
+        self._laid_out = self._layouts()
         self._transform, self._convolve = right_angle(lanes)
         numbers, *_ = self._constants
         self._fill_in_spectra()
@@ -180,9 +181,16 @@ class RightAngle(Runnable):
             outputs = out[signal, group * layout.group_outputs :][: layout.group_outputs]
             self._repair(work, work.phases[phase], block, group, inputs, outputs)
 
-    def _lay_out(self, problem: Problem) -> Work:
-        each = tuple(axis for (axis,) in phases(problem))
-        return work_for(problem, each, self._grid.kept[0], self._lengths, self._constants.places)
+    def _layouts(self) -> Callable[[Problem], Work]:
+        """Lays out problems, and keeps some; without `self`, which nothing could free then."""
+        kept, lengths, places = self._grid.kept[0], self._lengths, self._constants.places
+
+        @functools.lru_cache(_KEPT_LAYOUTS)
+        def lay_out(problem: Problem) -> Work:
+            each = tuple(axis for (axis,) in phases(problem))
+            return work_for(problem, each, kept, lengths, places)
+
+        return lay_out
 
     def _run(
         self, work: Work, x: NDArray[Any], out: NDArray[Any], threads: int | None

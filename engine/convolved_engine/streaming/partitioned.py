@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -170,16 +169,20 @@ class PartitionedResponse:
         self.constants = aligned(at, self.dtype)
         np.concatenate(parts, out=self.constants)
         self.bias_at = head.size
-        self.program = cache(self._program)
+        self._programs: dict[tuple[int, int], Program] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes of the prepared partitions."""
         return self.constants.nbytes + self.responses.nbytes
 
-    def _program(self, batch: int, block: int) -> Program:
+    def program(self, batch: int, block: int) -> Program:
+        """What a stream of so many signals runs."""
+        # A cache around a method would hold the response for as long as the response holds it.
+        if (batch, block) in self._programs:
+            return self._programs[batch, block]
         rows = Rows(batch, self.rows.groups, self.rows.group_inputs, self.rows.group_outputs)
-        return program_for(
+        made = self._programs[batch, block] = program_for(
             self.scheme,
             rows,
             self.lanes,
@@ -190,6 +193,7 @@ class PartitionedResponse:
             self.bias_at,
             block or _USUAL_BLOCK,
         )
+        return made
 
     def _transformed(self) -> list[NDArray[Any]]:
         """Of each level (groups, outputs, chunks, inputs, partitions, parts, bins)."""
