@@ -47,13 +47,19 @@ $(PEERS): $(READY)
 demo: $(READY) ## Send a recording through the service: demo-out/wet.wav and wet.png
 	@$(BIN)/python examples/demo.py
 
+# Every server that the tests start finds them on disk then, instead of compiling them once more.
+.PHONY: kernels
+kernels: $(READY)
+	@echo "compiling the kernels, unless they are on disk"
+	@$(BIN)/python -c "import convolved_engine; convolved_engine.warm_up()"
+
 .PHONY: test
-test: $(READY) ## Run the tests, except the slow ones and those that need the peers
+test: kernels ## Run the tests, except the slow ones and those that need the peers
 	@echo "running the tests"
 	@$(BIN)/python -m pytest -m "not slow and not peers" $(SIDE_BY_SIDE)
 
 .PHONY: test-slow
-test-slow: $(READY) ## Run the tests that take over 20 s each
+test-slow: kernels ## Run the tests that take over 20 s each
 	@echo "running the slow tests"
 	@$(BIN)/python -m pytest -m "slow and not peers" tests $(NONE_IS_FINE)
 
