@@ -38,13 +38,13 @@ def test_a_transform_in_pieces_is_the_discrete_fourier_transform(lanes: int, twi
         for piece in range(n // lanes**2):
             twist = 0 if twisted else -1
             here = (0, n, n, tables, places[0], twist, target, target + n)
-            first(held, *here, piece, piece + 1)
+            first(held, *here, piece, piece + 1, held.ctypes.data, 2)
         s, left = lanes, n // lanes
         for radix, place in zip(radices(n, lanes)[1:], places[1:], strict=True):
             source, target = target, source
             there = (source, source + n, left, s, radix, tables, place, target, target + n)
             for begin in range(0, n // (radix * lanes), 3):
-                later(held, *there, begin, min(begin + 3, n // (radix * lanes)))
+                later(held, *there, begin, min(begin + 3, n // (radix * lanes)), 0, 0)
             s, left = s * radix, left // radix
         found = held[target : target + n] + 1j * held[target + n :][:n]
         z = x[:n] + 1j * x[n:]

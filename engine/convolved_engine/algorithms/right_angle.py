@@ -162,7 +162,9 @@ class RightAngle(Runnable):
         at, twist = places["there_at"], places["twist_at"]
         for kernel, row in zip(self._weight.reshape(-1, taps), rows, strict=True):
             staged[:taps], staged[taps:] = kernel, 0
-            self._transform(space, 4 * points, 5 * points, numbers, plan, at, twist, 6 * points)
+            self._transform(
+                space, 4 * points, 5 * points, numbers, plan, at, twist, 6 * points, 0, 0
+            )
             np.divide(found, points, out=row)
 
     def compute(

@@ -19,6 +19,9 @@ __all__ = ["Constants", "Layout", "Work", "blocks_dealt", "constants_for", "fold
 _LINE = 64
 # Samples of the blocks that are dealt at a time.
 _CHUNK_SAMPLES = 1 << 15
+# Samples and outputs of so many bytes may well be in a core's own cache, where asking for them
+# ahead only takes time.
+_NEAR_BYTES = 1 << 20
 
 
 class Layout(NamedTuple):
@@ -38,6 +41,7 @@ class Layout(NamedTuple):
         blocks: of one group of one signal, in all phases.
         items: blocks of all.
         chunk: blocks that are dealt at a time.
+        asks: 1 where a block asks for its memory ahead, else 0.
         staged_at: in the workspace, the samples of a block.
         sums_at: in the workspace, products.
         spectra_at: in the workspace, spectra of the channels of a block.
@@ -62,6 +66,7 @@ class Layout(NamedTuple):
     blocks: int
     items: int
     chunk: int
+    asks: int
     staged_at: int
     sums_at: int
     spectra_at: int
@@ -158,6 +163,7 @@ def work_for(
         blocks=blocks,
         items=blocks * problem.groups * problem.batch,
         chunk=blocks_dealt(2 * points),
+        asks=int(problem.input_bytes + problem.output_bytes > _NEAR_BYTES),
         staged_at=staged_at,
         sums_at=sums_at,
         spectra_at=spectra_at,

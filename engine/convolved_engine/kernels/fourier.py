@@ -4,6 +4,7 @@ A transform is a row of passes (Stockham's self-sorting form): each takes blocks
 numbers apart from one another, transforms them in registers and turns them by twiddle factors.
 The first pass has as many numbers in a block as a vector has lanes and exchanges rows and
 columns, so that every pass reads and writes whole vectors. A pass may be done in any pieces.
+Between pieces it may ask for memory that is needed later.
 
 Real and imaginary parts lie in two stretches of one array. To transform back is to transform with
 the two exchanged.
@@ -23,6 +24,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .compile import kernel, revision
+from .fetching import LINE
+from .fetching import fetch as _fetch
 from .vectors import INT, Code, intrinsic_code
 
 __all__ = ["passes"]
@@ -75,6 +78,7 @@ def _emit_first(code: Code, given: list[Any], literals: list[int]) -> None:
     x, re, im, step, constants, twiddles, twist_re, twist_im, to_re, to_im, twisted = given
     (radix,) = literals
     b = code.b
+    code.align_stack()
 
     def block(*, twisted: bool) -> None:
         z = []
@@ -125,6 +129,7 @@ def _first(
 def _emit_later(code: Code, given: list[Any], literals: list[int]) -> None:
     x, re, im, step, constants, twiddles, to_re, to_im, to_step, radix, turned = given
     b = code.b
+    code.align_stack()
 
     def block(radix: int, *, turned: bool) -> None:
         z = []
@@ -183,6 +188,7 @@ def _typed(emit: Any, arguments: tuple[Any, ...], lanes: Any) -> Any:
 
 first_of_blocks: Any = _first
 later_of_blocks: Any = _later
+fetch: Any = _fetch
 
 
 @cache
@@ -195,8 +201,11 @@ def passes(lanes: int) -> tuple[Any, Any]:
 
     later(x, re, im, n, s, radix, constants, twiddles, to_re, to_im, begin, end): the pieces of
     a pass over the s transforms of length n that are left, of which there are s n / (radix lanes).
+
+    Both take two more: an address, and how many lines of the cache from there on each piece asks
+    for, 0 for none.
     """
-    parts_revision = revision("vectors")
+    parts_revision = revision("vectors", "fetching")
 
     @kernel
     def first(
@@ -211,12 +220,17 @@ def passes(lanes: int) -> tuple[Any, Any]:
         to_im: int,
         begin: int,
         end: int,
+        ahead: int,
+        lines: int,
     ) -> None:
         # Named here to be held by the closure.
         _ = parts_revision
         step = n // lanes
         twisted = 1 if twist >= 0 else 0
         for piece in range(begin, end):
+            for line in range(lines):
+                fetch(ahead + line * LINE)
+            ahead += lines * LINE
             p = piece * lanes
             to = p * lanes
             first_of_blocks(
@@ -248,6 +262,8 @@ def passes(lanes: int) -> tuple[Any, Any]:
         to_im: int,
         begin: int,
         end: int,
+        ahead: int,
+        lines: int,
     ) -> None:
         _ = parts_revision
         across = s // lanes
@@ -255,6 +271,9 @@ def passes(lanes: int) -> tuple[Any, Any]:
         # In the last pass every factor is one.
         turned = 1 if n > radix else 0
         for piece in range(begin, end):
+            for line in range(lines):
+                fetch(ahead + line * LINE)
+            ahead += lines * LINE
             p, q = piece // across, (piece % across) * lanes
             at, to = q + s * p, q + s * radix * p
             later_of_blocks(

@@ -10,6 +10,10 @@ every s-th number is a sum over bins that lie n / s apart,
 Y'[k] = (Y[k] + Y[k + n / s] + ... + Y[k + (s - 1) n / s]) / s,
 so that the transform back has n / s points. Source: A. Oppenheim, R. Schafer, Discrete-Time Signal
 Processing, section 4.6.1.
+
+Memory is slower than the arithmetic where a block reads and writes it at once. So transforms ask
+for it, a few lines at a time: on the way there for where the outputs go, on the way back for the
+samples of the next block. A long signal then takes hardly longer than one in the cache.
 """
 
 from __future__ import annotations
@@ -21,11 +25,14 @@ import numpy as np
 
 from .compile import kernel, revision
 from .dealing import take as _take
+from .fetching import LINE
+from .fetching import address_of as _address_of
 from .fourier import passes
 
 __all__ = ["right_angle"]
 
 take: Any = _take
+address_of: Any = _address_of
 
 # A signed index might count from the end; asking that of each one keeps loops from vectors.
 unsigned = np.uint64
@@ -86,35 +93,65 @@ def _add_products(space: Any, x: int, constants: Any, h: int, n: int, to: int, f
 def right_angle(lanes: int) -> tuple[Any, Any]:
     """The kernels (transform, convolve) for vectors of that many numbers.
 
-    transform(space, re, im, constants, plan, at, twist, target): the transform of n numbers, real
-    parts from place `re` of `space` on and imaginary ones from `im` on, to `target` and target + n.
-    What begins at plan[at] are n, the number of passes, and radix and place of the factors of
-    each. `twist` is the place of what the numbers are multiplied by first; -1 for nothing. It
-    works at the begin of `space`, where 4n numbers are lost.
+    transform(space, re, im, constants, plan, at, twist, target, ahead, size): the transform of n
+    numbers, real parts from place `re` of `space` on and imaginary ones from `im` on, to `target`
+    and target + n. What begins at plan[at] are n, the number of passes, and radix and place of the
+    factors of each. `twist` is the place of what the numbers are multiplied by first; -1 for
+    nothing. It works at the begin of `space`, where 4n numbers are lost. Meanwhile it asks for
+    `size` bytes from the address `ahead` on.
 
     convolve(x, y, constants, plan, phases, ends, strange, counter, space, g): blocks as the counter
     deals them out; those whose outputs are not finite are marked in `strange`. See
     `convolved_engine.algorithms.right_angle_layout` for the rest.
     """
     first, later = passes(lanes)
-    parts_revision = revision("vectors", "fourier")
+    parts_revision = revision("vectors", "fetching", "fourier")
 
     @kernel
     def transform(
-        space: Any, re: int, im: int, constants: Any, plan: Any, at: int, twist: int, target: int
+        space: Any,
+        re: int,
+        im: int,
+        constants: Any,
+        plan: Any,
+        at: int,
+        twist: int,
+        target: int,
+        ahead: int,
+        size: int,
     ) -> None:
         # Named here to be held by the closure.
         _ = parts_revision
         n, count = plan[at], plan[at + 1]
         here, there = 0, 2 * n
         pieces = n // (lanes * lanes)
-        first(space, re, im, n, constants, plan[at + 3], twist, here, here + n, 0, pieces)
+        # Of each pass.
+        lines = size // (LINE * count)
+        turn, to, each = plan[at + 3], here, lines // pieces
+        first(space, re, im, n, constants, turn, twist, to, to + n, 0, pieces, ahead, each)
         s, left = lanes, n // lanes
         for number in range(1, count):
+            ahead += lines * LINE
             radix, turn = plan[at + 2 + 2 * number], plan[at + 3 + 2 * number]
             to = target if number == count - 1 else there
             pieces = n // (radix * lanes)
-            later(space, here, here + n, left, s, radix, constants, turn, to, to + n, 0, pieces)
+            each = lines // pieces
+            later(
+                space,
+                here,
+                here + n,
+                left,
+                s,
+                radix,
+                constants,
+                turn,
+                to,
+                to + n,
+                0,
+                pieces,
+                ahead,
+                each,
+            )
             s, left = s * radix, left // radix
             here, there = to, here
 
@@ -134,6 +171,10 @@ def right_angle(lanes: int) -> tuple[Any, Any]:
         n, folded = g.points, g.folded
         left = g.stride // (n // folded)
         plain = g.group_inputs == 1 and n == folded
+        x_base, y_base = address_of(x), address_of(y)
+        # Of the samples that a block reads and the one before did not, and of its outputs.
+        result = g.asks * g.kept * y.itemsize
+        fresh = g.asks * g.kept * g.stride * x.itemsize
         last = number = 0
         while True:
             if number >= last:
@@ -172,6 +213,10 @@ def right_angle(lanes: int) -> tuple[Any, Any]:
                     _stage(x, space, g.staged_at, at, dilation, low, high, 2 * n)
                     re, im, way, twist = g.staged_at, g.staged_at + n, g.there_at, g.twist_at
                     target = g.spectra_at + i * 2 * n
+                    goal = (signal * g.groups + group) * g.group_outputs + i
+                    ahead = goal * g.out_size + out_first + block * g.kept
+                    ahead = y_base + ahead * y.itemsize
+                    size = result if i < g.group_outputs and out_step == 1 else 0
                 else:
                     # Imaginary parts take the place of real ones: so it is transformed back.
                     re, im, way, target = g.spectra_at + n, g.spectra_at, g.back_at, g.staged_at
@@ -184,7 +229,10 @@ def right_angle(lanes: int) -> tuple[Any, Any]:
                             x_at, h_at = g.spectra_at + i * 2 * n, twist + i * 2 * n
                             _add_products(space, x_at, constants, h_at, n, im, folded)
                         twist = -1
-                transform(space, re, im, constants, plan, way, twist, target)
+                    line = ((signal * g.groups + group) * g.group_inputs + o) * g.size
+                    ahead = x_base + (line + start + begin + g.span) * x.itemsize
+                    size = fresh if o < g.group_inputs and dilation == 1 else 0
+                transform(space, re, im, constants, plan, way, twist, target, ahead, size)
                 if o < 0:
                     continue
                 for k in range(2):

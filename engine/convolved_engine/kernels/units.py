@@ -37,7 +37,7 @@ def working(lanes: int) -> Any:
     width = VECTORS * lanes
     first, later = passes(lanes)
     narrow_first, narrow_later = passes(max(4, lanes // 2))
-    parts_revision = revision("vectors", "fourier", "spectra", "partition_layout")
+    parts_revision = revision("vectors", "fetching", "fourier", "spectra", "partition_layout")
 
     @kernel
     def keep(
@@ -139,15 +139,15 @@ def working(lanes: int) -> Any:
                         turned = twist
                     given = (state, re, im, n, constants, turn, turned, to_re, to_im, begin, end)
                     if wide == 1:
-                        first(*given)
+                        first(*given, 0, 0)
                     else:
-                        narrow_first(*given)
+                        narrow_first(*given, 0, 0)
                 elif kind in (LATER, BACK_LATER):
                     passed = (state, re, im, n, s, radix, constants, turn, to_re, to_im, begin, end)
                     if wide == 1:
-                        later(*passed)
+                        later(*passed, 0, 0)
                     else:
-                        narrow_later(*passed)
+                        narrow_later(*passed, 0, 0)
                 elif kind == KEEP:
                     outer, i = row // g.group_inputs, row % g.group_inputs
                     to = ((outer * chunks * g.group_inputs + i) * count + slot) * run
