@@ -15,7 +15,7 @@ from convolved_engine import apply
 from convolved_server.compute import Pool
 from convolved_server.streams.pace import Pace
 from convolved_server.streams.session import Session
-from convolved_server.streams.usual import UsualBlock, output_head, varint
+from convolved_server.streams.usual import UsualBlock, UsualOutput, varint
 from convolved_vocabulary import Conv, Filter, impulse_response
 from tests.server.harness import Conversation, Running, block, end, start
 
@@ -32,14 +32,20 @@ def test_an_expected_block_begins_as_it_is_serialized(offset: int, nbytes: int, 
     assert usual.head + data == serialize(BlockFrame(offset + step, data))
 
 
-@given(POSITIONS, POSITIONS.filter(bool), POSITIONS, st.integers(0, 40_000))
-def test_an_output_is_serialized_as_ever(
-    offset: int, input_end: int, retain_from: int, nbytes: int
+SIZES = st.sampled_from([0, 1, 100, 40_000])
+OUTPUTS = st.tuples(POSITIONS, POSITIONS.filter(bool), POSITIONS | st.just(9), SIZES)
+
+
+@given(st.lists(OUTPUTS, max_size=9))
+def test_outputs_are_serialized_as_ever_whichever_came_before(
+    outputs: list[tuple[int, int, int, int]],
 ) -> None:
-    data = bytes(nbytes)
-    begin = varint(offset) if offset else b""
-    found = output_head(begin, varint(input_end), retain_from, nbytes) + data
-    assert found == serialize(OutputFrame(offset, data, False, input_end, retain_from))
+    usual = UsualOutput()
+    for offset, input_end, retain_from, nbytes in outputs:
+        data = bytes(nbytes)
+        begin = varint(offset) if offset else b""
+        found = usual.head(begin, varint(input_end), retain_from, nbytes) + data
+        assert found == serialize(OutputFrame(offset, data, False, input_end, retain_from))
 
 
 FILTERS = {

@@ -30,7 +30,7 @@ from convolved_vocabulary.swaps import ready as ready_after
 
 from .opening import Opening
 from .pace import Pace
-from .usual import UsualBlock, output_head, varint
+from .usual import UsualBlock, UsualOutput, varint
 from .wishes import SwapWish
 
 __all__ = ["Session"]
@@ -88,6 +88,7 @@ class Session:
         # Booleans are looked at before they are taken.
         self._usual_bytes = _USUAL_BYTES if self._live and opening.dtype != np.bool_ else 0
         self._usual: UsualBlock | None = None
+        self._output_of = UsualOutput().head
         self._rate = opening.sample_rate if self._live else None
         self._length = 0
         self._tail: Iterator[NDArray[Any]] = iter(())
@@ -261,7 +262,7 @@ class Session:
         if offset != begin:
             position = varint(offset) if offset else b""
         data = found.tobytes()
-        return [output_head(position, end, self._retain_from, len(data)) + data]
+        return [self._output_of(position, end, self._retain_from, len(data)) + data]
 
     def _tell_usual(self) -> None:
         """Look at what need not be known anew at each block."""

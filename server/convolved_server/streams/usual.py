@@ -9,7 +9,7 @@ goes the long way.
 
 from __future__ import annotations
 
-__all__ = ["UsualBlock", "output_head", "varint"]
+__all__ = ["UsualBlock", "UsualOutput", "varint"]
 
 # Tags as they stand on the wire: number << 3 | type.
 _BLOCK = b"\x1a"
@@ -75,19 +75,37 @@ class UsualBlock:
         self.size = len(self.head) + self.nbytes
 
 
-def output_head(offset: bytes, input_end: bytes, retain_from: int, nbytes: int) -> bytes:
-    """What stands before the samples of an Output that ends an answer.
+class UsualOutput:
+    """What stands before the samples of an Output that ends an answer; much stays as it was.
 
-    Args:
-        offset: as it is written; empty where it is 0.
-        input_end: as it is written; not that of 0.
-        retain_from: 0 or more.
-        nbytes: of samples.
+    >>> UsualOutput().head(b"", varint(2), 0, 8).hex()
+    '120c18027a08'
     """
-    inner = _OFFSET + offset if offset else b""
-    inner += _INPUT_END + input_end
-    if retain_from:
-        inner += _RETAIN_FROM + varint(retain_from)
-    if nbytes:
-        inner += _DATA + varint(nbytes)
-    return _OUTPUT + varint(len(inner) + nbytes) + inner
+
+    __slots__ = ("_before", "_behind", "_length", "_nbytes", "_retain_from")
+
+    def __init__(self) -> None:
+        self._retain_from = self._nbytes = self._length = 0
+        self._behind = self._before = b""
+
+    def head(self, offset: bytes, input_end: bytes, retain_from: int, nbytes: int) -> bytes:
+        """Of the next Output.
+
+        Args:
+            offset: as it is written; empty where it is 0.
+            input_end: as it is written; not that of 0.
+            retain_from: 0 or more.
+            nbytes: of samples.
+        """
+        if retain_from != self._retain_from or nbytes != self._nbytes:
+            self._retain_from, self._nbytes = retain_from, nbytes
+            self._behind = _RETAIN_FROM + varint(retain_from) if retain_from else b""
+            if nbytes:
+                self._behind += _DATA + varint(nbytes)
+        inner = _OFFSET + offset if offset else b""
+        inner += _INPUT_END + input_end + self._behind
+        length = len(inner) + nbytes
+        if length != self._length:
+            self._length = length
+            self._before = _OUTPUT + varint(length)
+        return self._before + inner
