@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from math import exp, log
 
 import numpy as np
 
@@ -55,14 +55,32 @@ class Curves:
     measured: Times
 
     def crossovers(self) -> list[tuple[int, str, str]]:
-        """Where the algorithm predicted to be fastest changes: at which length, from, to which."""
-        fastest: list[tuple[int, str]] = []
+        """Where the algorithm predicted to be fastest changes: at which length, from, to which.
+
+        The length is where the lines between the lengths that were asked for cross, drawn on
+        logarithmic axes.
+
+        >>> times = {"direct": {64: 1.0, 128: 2.0}, "im2col": {64: 1.5, 128: 1.5}}
+        >>> Curves((1, 9), "float32", 99, times, {}).crossovers()
+        [(96, 'direct', 'im2col')]
+        """
+        found: list[tuple[int, str, str]] = []
+        last: tuple[int, str] | None = None
         for length in sorted({n for times in self.predicted.values() for n in times}):
             known = {n: times[length] for n, times in self.predicted.items() if length in times}
             best = min(known, key=known.__getitem__)
-            if not fastest or fastest[-1][1] != best:
-                fastest.append((length, best))
-        return [(length, before, after) for (_, before), (length, after) in pairwise(fastest)]
+            if last is not None and last[1] != best:
+                found.append((self._crossing(*last, length, best), last[1], best))
+            last = length, best
+        return found
+
+    def _crossing(self, shorter: int, before: str, longer: int, after: str) -> int:
+        old, new = self.predicted[before], self.predicted[after]
+        if shorter not in new or longer not in old:
+            return longer
+        lead, lag = log(new[shorter] / old[shorter]), log(old[longer] / new[longer])
+        share = lead / (lead + lag) if lead + lag else 1.0
+        return round(exp(log(shorter) + share * log(longer / shorter)))
 
 
 def lengths(taps: int, channels: int, samples: int) -> list[int]:

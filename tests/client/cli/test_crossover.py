@@ -40,6 +40,23 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Curves]:
     return shown
 
 
+@pytest.mark.parametrize(
+    ("transform", "length"),
+    [
+        ({64: 1.5, 128: 1.5}, 96),
+        ({64: 1.0, 128: 1.0}, 64),
+        ({64: 2.0, 128: 2.0}, None),
+        ({128: 1.0}, 128),
+    ],
+)
+def test_the_choice_changes_where_the_lines_cross(
+    transform: dict[int, float], length: int | None
+) -> None:
+    predicted = {"direct": {64: 1.0, 128: 2.0}, "overlap_save": transform}
+    expected = [] if length is None else [(length, "direct", "overlap_save")]
+    assert Curves((1, 9), "float32", 99, predicted, {}).crossovers() == expected
+
+
 def test_a_named_server_is_asked_for_predictions_only(
     kernel: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
