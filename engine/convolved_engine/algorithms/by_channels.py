@@ -84,7 +84,6 @@ class ByChannels(Runnable):
         items = x.shape[0] * layout.blocks
         chunk = blocks_at_a_time(channel_effort(layout), items)
         counter = np.zeros(1, np.int64)
-        workers = min(pool.limit() if threads is None else threads, -(-items // chunk))
 
         def work() -> None:
             slab = pool.scratch(layout.slab_size, problem.dtype, "slab")
@@ -105,10 +104,10 @@ class ByChannels(Runnable):
                 counter,
                 items,
                 chunk,
-                workers,
             )
 
-        pool.on_threads(work, workers)
+        most = pool.limit() if threads is None else threads
+        pool.on_threads(work, min(most, -(-items // chunk)))
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:

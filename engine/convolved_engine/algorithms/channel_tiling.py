@@ -29,9 +29,9 @@ __all__ = [
 
 # Outputs, and vectors of channels, of a tile, by the vector registers: sums, weights and one input.
 _TILES = {32: (8, 2), 16: (6, 2)}
-_BLOCK_OUTPUTS = 384
+_BLOCK_OUTPUTS = 768
 _LEAST_OUTPUTS = 64
-_SLAB_BYTES = 384 << 10
+_SLAB_BYTES = 512 << 10
 # Of a run, the weights stay in the first-level cache.
 _RUN_BYTES = 24 << 10
 _LEAST_TERMS = 96
@@ -123,7 +123,6 @@ def channel_layout(problem: Problem, vector_bytes: int) -> ChannelLayout:
         block_rows=block_rows,
         block_columns=block_columns,
         share=share,
-        shares=-(-tiles // share),
         slab_rows=slab_rows,
         segment=segment,
         slab_size=slab_size if any(map(any, problem.pads)) else 0,

@@ -35,7 +35,6 @@ class ChannelLayout(NamedTuple):
     block_rows: int
     block_columns: int
     share: int
-    shares: int
     slab_rows: int
     segment: int
     slab_size: int

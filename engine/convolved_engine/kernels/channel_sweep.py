@@ -20,7 +20,6 @@ from .channel_tile import accumulate_channels as _accumulate
 from .channel_tile import transpose as _transpose
 from .compile import kernel, revision
 from .dealing import take as _take
-from .prefetch import prefetch as _prefetch
 from .rows import copy_row as _copy_row
 
 __all__ = ["channel_sweep"]
@@ -29,22 +28,9 @@ __all__ = ["channel_sweep"]
 accumulate: Any = _accumulate
 transpose: Any = _transpose
 copy_row: Any = _copy_row
-prefetch: Any = _prefetch
 take: Any = _take
 
 unsigned = np.uint64
-LINE_BYTES = 64
-
-
-@kernel
-def _block(g: Any, item: int) -> tuple[int, int, int, int, int]:
-    """The share of the tiles, column, row and depth of a block, and which group of which signal."""
-    across = -(-g.out_columns // g.block_columns)
-    down = -(-g.out_rows // g.block_rows)
-    share, rest = item % g.shares, item // g.shares
-    column, rest = rest % across * g.block_columns, rest // across
-    row, rest = rest % down * g.block_rows, rest // down
-    return share, column, row, rest % g.out_depth, rest // g.out_depth
 
 
 @kernel
@@ -77,9 +63,7 @@ def _fill(x: Any, slab: Any, g: Any, base: int, corner: Any, rows: int, columns:
 def channel_sweep(places: int, vectors: int, lanes: int) -> Any:
     """The kernel for tiles of that shape; each shape is compiled at its first call."""
     width = vectors * lanes
-    parts_revision = revision(
-        "channel_tile", "vectors", "channel_layout", "dealing", "prefetch", "rows"
-    )
+    parts_revision = revision("channel_tile", "vectors", "channel_layout", "dealing", "rows")
 
     @kernel
     def put(scratch: Any, y: Any, at: int, n: int, y_at: int, volume: int, channels: int) -> None:
@@ -110,15 +94,15 @@ def channel_sweep(places: int, vectors: int, lanes: int) -> Any:
         counter: Any,
         items: int,
         chunk: int,
-        workers: int,
     ) -> None:
         # Named here to be held by the closure.
         _ = parts_revision
         in_volume = g.in_depth * g.in_rows * g.in_columns
         out_volume = g.out_depth * g.out_rows * g.out_columns
+        across = -(-g.out_columns // g.block_columns)
+        down = -(-g.out_rows // g.block_rows)
         tiles = -(-g.group_rows // width)
-        runs = -(-g.terms // g.run)
-        line_items = LINE_BYTES // x.itemsize
+        shares = -(-tiles // g.share)
         last = first = 0
         while True:
             if first >= last:
@@ -128,7 +112,14 @@ def channel_sweep(places: int, vectors: int, lanes: int) -> Any:
                     break
             item = first
             first += 1
-            share, j0, i0, depth, rest = _block(g, item)
+            share = item % shares
+            rest = item // shares
+            j0 = (rest % across) * g.block_columns
+            rest //= across
+            i0 = (rest % down) * g.block_rows
+            rest //= down
+            depth = rest % g.out_depth
+            rest //= g.out_depth
             group = rest % g.groups
             n = min(g.block_columns, g.out_columns - j0)
             lines = min(g.block_rows, g.out_rows - i0)
@@ -163,30 +154,12 @@ def channel_sweep(places: int, vectors: int, lanes: int) -> Any:
                 # Computed, but not looked at.
                 where[unsigned(i)] = 0
 
-            # What this thread is likely to read next comes nearer meanwhile, row by row.
-            following = item + 1 if first < last else item + 1 + chunk * (workers - 1)
-            _, f_column, f_row, f_depth, f_rest = _block(g, following)
-            f_row = max(0, f_row * g.row_stride - g.row_before)
-            f_depth = max(0, f_depth * g.depth_stride - g.depth_before)
-            f_base = f_rest * g.group_inputs * in_volume
-            f_base += (f_depth * g.in_rows + f_row) * g.in_columns
-            f_base += max(0, f_column * g.column_stride - g.column_before)
-            wanted = g.group_inputs * g.planes * rows if following < items else 0
-            at_once = -(-wanted // (min(g.share, tiles) * runs * (swept // places)))
-            asked = 0
             for tile in range(share * g.share, min((share + 1) * g.share, tiles)):
                 w_base = (group * tiles + tile) * g.terms * width
                 b_base = (group * tiles + tile) * width
                 for begin in range(0, g.terms, g.run):
                     end = min(begin + g.run, g.terms)
                     for i in range(0, swept, places):
-                        for number in range(asked, min(asked + at_once, wanted)):
-                            plane, row = number // rows, number % rows
-                            row += plane % g.planes * g.plane_step * g.in_rows
-                            top = f_base + plane // g.planes * in_volume + row * g.in_columns
-                            for j in range(0, columns, line_items):
-                                prefetch(x, top + j)
-                        asked += at_once
                         accumulate(
                             source,
                             base,

@@ -280,7 +280,7 @@ def _emit(b: Any, element: Any, given: dict[str, Any], counts: tuple[int, int, i
         place.add_incoming(next_place, looping)
         following = at(x_base, b.load(at(offsets, b.lshr(place, _INT(32)))))
         for v in range(vectors):
-            emit_prefetch(b, at(following, _INT(given["ahead"] + v * lanes)), 1)
+            emit_prefetch(b, at(following, _INT(given["ahead"] + v * lanes)))
     updated = {}
     for r in range(rows):
         w = broadcast(at(w_here, _INT(r)))
