@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
 from convolved import Client
@@ -14,12 +15,15 @@ __all__ = ["ECHO", "ECHO_ALIKE", "ENVIRONMENT", "MODULES", "SERVICE", "Opening",
 
 SERVICE = "convolved"
 ECHO = "bare grpc.aio echo"
-ECHO_ALIKE = "the same echo, gRPC's threads as in ours"
+ECHO_ALIKE = "the same echo, event loop and gRPC's threads as in ours"
+
+# As our server chooses.
+_ON_OUR_LOOP = "echo-uvloop" if importlib.util.find_spec("uvloop") else "echo"
 
 MODULES = {
     SERVICE: ("convolved_server", ["--listen", "unix:{}", "--until-stdin-closes"]),
     ECHO: ("benchmarks.wire.serve", ["echo", "unix:{}"]),
-    ECHO_ALIKE: ("benchmarks.wire.serve", ["echo", "unix:{}"]),
+    ECHO_ALIKE: ("benchmarks.wire.serve", [_ON_OUR_LOOP, "unix:{}"]),
 }
 """The module of each server, and its arguments; {} stands for the path of a socket."""
 

@@ -160,8 +160,8 @@ def _held(result: Result) -> list[str]:
         "blocks are answered within one block's duration of the moment when they were due. "
         f"{result.settings['clients']} client processes send them at that pace, by the same code "
         "for all servers and on the same cores as these: what the clients cost limits all. The "
-        "echo returns each block and computes nothing, on gRPC as it comes; and once more with one "
-        "thread of gRPC between the network and Python, as our server has it."
+        "echo returns each block and computes nothing, on gRPC as it comes; and once more on the "
+        "event loop that our server has, with one thread of gRPC between the network and Python."
     )
     rows = (
         [
