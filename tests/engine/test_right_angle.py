@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from convolved_engine import machine
-from convolved_engine.algorithms import right_angle
+from convolved_engine.algorithms import right_angle, right_angle_layout
 from convolved_engine.algorithms.right_angle_layout import folds
 from convolved_engine.problem import Problem
 from convolved_engine.registry import algorithm
@@ -63,6 +63,29 @@ def assert_right(problem: Problem) -> None:
 @settings(max_examples=60)
 def test_blocks_of_every_length_give_what_the_definition_gives(problem: Problem) -> None:
     assert_right(problem)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("channels", [(1, 1), (1, 3), (3, 1)])
+def test_asking_for_memory_ahead_changes_no_bit(
+    channels: tuple[int, int], dilation: int, stride: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, outputs = channels
+    problem = Problem.of(
+        (2, inputs, 20_000),
+        (outputs, inputs, 100),
+        dtype="float32",
+        stride=(stride,),
+        dilation=(dilation,),
+    )
+    monkeypatch.setattr(
+        right_angle_layout, "_NEAR_BYTES", problem.input_bytes + problem.output_bytes
+    )
+    without = every_way(problem)
+    monkeypatch.setattr(right_angle_layout, "_NEAR_BYTES", 0)
+    for (_, expected), (_, out) in zip(without, every_way(problem), strict=True):
+        np.testing.assert_array_equal(out, expected)
 
 
 @pytest.mark.parametrize("bytes_of_a_vector", [32, 16])
