@@ -166,6 +166,7 @@ class Reader:
             **kept,
             "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "CONVOLVED_LISTEN": f"127.0.0.1:{self.port}",
+            "CONVOLVED_WARM_UP_SECONDS": "0",
         }
 
     def same(self, block: Block, told: str, shown: str | None) -> None:
