@@ -13,7 +13,7 @@ import pytest
 from convolved_engine import apply_arranged, fftw, machine, measuring, planner
 from convolved_engine.planner import plan
 from convolved_engine.problem import Problem
-from convolved_engine.registry import Parameters
+from convolved_engine.registry import Parameters, algorithm
 from convolved_engine.timing import Trial
 from convolved_vocabulary import Options, impulse_response
 
@@ -69,6 +69,22 @@ def test_what_was_faster_is_chosen_whatever_was_predicted(
     reasons = {each.algorithm: each.reason for each in choice.rejected}
     assert reasons[loser] == f"2.5 times the measured time of {winner}"
     assert "not measured" in reasons["im2col"]
+
+
+@pytest.mark.parametrize(
+    ("problem", "measures"),
+    [(CLOSE, False), (Problem.of((1, 1, 300, 300), (1, 1, 9, 9), dtype="float32"), True)],
+)
+def test_only_what_measures_for_itself_is_tried_once_more_for_that(
+    monkeypatch: pytest.MonkeyPatch, problem: Problem, measures: bool
+) -> None:
+    tried = times(monkeypatch, overlap_save=0.001)
+    ways = algorithm("overlap_save").costs(problem, machine.current())
+    assert {way.can_measure for way in ways} == {measures}
+    plan(problem, algorithm="overlap_save", rigor="measure")
+    least = ways[0].seconds
+    plausible = [way for way in ways if way.seconds <= 3 * least]
+    assert len(tried) == min(len(plausible), measuring._MOST_WAYS) + measures
 
 
 def test_a_problem_is_measured_once_also_for_many_that_ask_at_once(
