@@ -2,7 +2,8 @@
 
 One block is up to `block_rows` output rows of up to `block_columns` outputs, of all output
 channels of one group. Where its receptive field lies inside the input, the tiles read the input
-itself; elsewhere (at padded edges, with a stride along the row, with complex samples) the field
+itself, and so that it does in most blocks, the `edge` columns at either end of a row are blocks of
+their own; elsewhere (at padded edges, with a stride along the row, with complex samples) the field
 is first copied into a slab: padded by zeros, rows and columns parted by their residues by the
 strides, so that neighboring outputs read neighboring numbers, real and imaginary parts apart. A
 complex convolution is a real one of twice the channels. Rows much shorter than a tile are swept

@@ -10,6 +10,9 @@ The law: each output is one chain of operations, acc = bias, then acc = acc + w 
 in order, fused for floats and exact for integers. The shape of the tile does not enter, so that
 tiles of all shapes give the same bits.
 
+Tiles side by side prefetch for one another: the processor does not foresee reads that jump from
+channel to channel, and where the input lies beyond the caches it would wait for each.
+
 It must be an intrinsic: from loops the compiler keeps fewer accumulators in registers and
 reaches about 60 % of the speed.
 """
