@@ -58,6 +58,8 @@ def extend(
     array([2., 1., 0., 1., 2., 3., 2., 1., 0., 1., 2.])
     """
     left = remaining(pads, boundary) if left is None else left
+    if left == pads:
+        return x
     added = [(0, 0) if kept != (0, 0) else pair for kept, pair in zip(left, pads, strict=True)]
     if not any(map(any, added)):
         return x

@@ -143,17 +143,17 @@ class Problem:
             )
         )
 
-    @property
+    @cached_property
     def input_shape(self) -> tuple[int, ...]:
         """(batch, in_channels, *size)."""
         return (self.batch, self.in_channels, *self.size)
 
-    @property
+    @cached_property
     def output_shape(self) -> tuple[int, ...]:
         """(batch, out_channels, *output_size)."""
         return (self.batch, self.out_channels, *self.output_size)
 
-    @property
+    @cached_property
     def weight_shape(self) -> tuple[int, ...]:
         """(out_channels, in_channels / groups, *kernel)."""
         return (self.out_channels, self.group_inputs, *self.kernel)
@@ -214,10 +214,21 @@ class Problem:
         return self.dtype.kind == "i"
 
     def with_input(self, shape: tuple[int, ...]) -> Problem:
-        """The same convolution of an input of another batch and size."""
+        """The same convolution of an input of another batch and size; one object, as in `of`."""
         if shape == self.input_shape:
             return self
-        return dataclasses.replace(self, batch=shape[0], size=tuple(shape[2:]))
+        return Problem.of(
+            (shape[0], self.in_channels, *shape[2:]),
+            self.weight_shape,
+            dtype=self.dtype,
+            stride=self.stride,
+            dilation=self.dilation,
+            pads=self.pads,
+            groups=self.groups,
+            flip=self.flip,
+            accuracy=self.accuracy,
+            has_bias=self.has_bias,
+        )
 
     def __str__(self) -> str:
         channels = counted(self.in_channels, "channel")

@@ -174,7 +174,7 @@ class RightAngle(Runnable):
         work = self._laid_out(problem)
         layout = work.layout
         strange = self._run(work, x, out, threads)
-        for item in np.flatnonzero(strange) if strange.any() else ():
+        for item in strange.nonzero()[0]:
             rest, block = divmod(int(item), layout.blocks)
             signal, group = divmod(rest, layout.groups)
             phase = bisect.bisect_right(work.ends, block)
