@@ -24,8 +24,8 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .compile import kernel, revision
-from .fetching import LINE
-from .fetching import fetch as _fetch
+from .prefetch import LINE
+from .prefetch import prefetch as _prefetch
 from .vectors import INT, Code, intrinsic_code
 
 __all__ = ["passes"]
@@ -188,7 +188,7 @@ def _typed(emit: Any, arguments: tuple[Any, ...], lanes: Any) -> Any:
 
 first_of_blocks: Any = _first
 later_of_blocks: Any = _later
-fetch: Any = _fetch
+prefetch: Any = _prefetch
 
 
 @cache
@@ -205,7 +205,7 @@ def passes(lanes: int) -> tuple[Any, Any]:
     Both take two more: an address, and how many lines of the cache from there on each piece asks
     for, 0 for none.
     """
-    parts_revision = revision("vectors", "fetching")
+    parts_revision = revision("vectors", "prefetch")
 
     @kernel
     def first(
@@ -229,7 +229,7 @@ def passes(lanes: int) -> tuple[Any, Any]:
         twisted = 1 if twist >= 0 else 0
         for piece in range(begin, end):
             for line in range(lines):
-                fetch(ahead + line * LINE)
+                prefetch(ahead + line * LINE)
             ahead += lines * LINE
             p = piece * lanes
             to = p * lanes
@@ -272,7 +272,7 @@ def passes(lanes: int) -> tuple[Any, Any]:
         turned = 1 if n > radix else 0
         for piece in range(begin, end):
             for line in range(lines):
-                fetch(ahead + line * LINE)
+                prefetch(ahead + line * LINE)
             ahead += lines * LINE
             p, q = piece // across, (piece % across) * lanes
             at, to = q + s * p, q + s * radix * p

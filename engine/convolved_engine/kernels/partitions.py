@@ -35,7 +35,7 @@ def advancing(lanes: int) -> Any:
     """The kernel for vectors of that many numbers; see `advance` in it."""
     width = VECTORS * lanes
     work = working(lanes)
-    parts_revision = revision("tile", "shapes", "partition_layout")
+    parts_revision = revision("tile", "shapes", "partition_layout", "prefetch")
 
     @kernel
     def advance(

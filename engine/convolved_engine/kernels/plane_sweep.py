@@ -23,7 +23,9 @@ take: Any = _take
 @cache
 def plane_sweep(lanes: int) -> Any:
     """The kernel for vectors of that many numbers."""
-    parts_revision = revision("plane_tile", "vectors", "shapes", "plane_layout", "dealing")
+    parts_revision = revision(
+        "plane_tile", "vectors", "shapes", "plane_layout", "dealing", "prefetch"
+    )
 
     @kernel
     def compute(

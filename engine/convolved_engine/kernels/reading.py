@@ -27,6 +27,8 @@ def to_read(array: NDArray[Any], dtype: np.dtype[Any] | None = None) -> NDArray[
     """
     if not array.flags.aligned:
         array = array.copy()
-    view = array.reshape(-1).view(dtype or array.dtype)
+    view = array.reshape(-1)
+    if dtype is not None:
+        view = view.view(dtype)
     view.flags.writeable = False
     return view

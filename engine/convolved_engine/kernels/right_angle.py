@@ -25,9 +25,9 @@ import numpy as np
 
 from .compile import kernel, revision
 from .dealing import take as _take
-from .fetching import LINE
-from .fetching import address_of as _address_of
 from .fourier import passes
+from .prefetch import LINE
+from .prefetch import address_of as _address_of
 
 __all__ = ["right_angle"]
 
@@ -105,7 +105,7 @@ def right_angle(lanes: int) -> tuple[Any, Any]:
     `convolved_engine.algorithms.right_angle_layout` for the rest.
     """
     first, later = passes(lanes)
-    parts_revision = revision("vectors", "fetching", "fourier")
+    parts_revision = revision("vectors", "prefetch", "fourier")
 
     @kernel
     def transform(

@@ -37,7 +37,7 @@ def working(lanes: int) -> Any:
     width = VECTORS * lanes
     first, later = passes(lanes)
     narrow_first, narrow_later = passes(max(4, lanes // 2))
-    parts_revision = revision("vectors", "fetching", "fourier", "spectra", "partition_layout")
+    parts_revision = revision("vectors", "prefetch", "fourier", "spectra", "partition_layout")
 
     @kernel
     def keep(

@@ -9,6 +9,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
+from .prefetch import emit_prefetch
+
 __all__ = ["INT", "Code", "intrinsic_code"]
 
 INT = ir.IntType(64)
@@ -71,11 +73,7 @@ class Code:
 
     def prefetch(self, base: Any, index: Any) -> None:
         """Have base[index] in the first-level cache soon."""
-        byte = ir.IntType(8).as_pointer()
-        arguments = [self.b.bitcast(self.at(base, index), byte)]
-        # To be read, as often as possible, and no code.
-        arguments += [_INDEX(0), _INDEX(3), _INDEX(1)]
-        self.b.call(self._function("prefetch.p0", ir.VoidType(), arguments), arguments)
+        emit_prefetch(self.b, self.at(base, index))
 
     def store_some(self, mask: Any, vector: Any, base: Any, index: Any) -> None:
         """Put what is in the mask of a vector to base[index] and on."""
