@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from convolved_engine import Stream, apply_arranged, open_stream, plan, stream
+from convolved_engine import Stream, apply, apply_arranged, open_stream, plan, stream
 from convolved_engine.kernels.fourier import passes
 from convolved_engine.streaming.program import Rows, factors_of, program_for
 from convolved_engine.streaming.scheme import Scheme, chosen_scheme, scheme_of
@@ -192,6 +192,21 @@ def test_a_windows_tail_comes_in_steps_too() -> None:
     steps = list(live.flush_steps())
     assert len(steps) > 2
     assert live.outputs == wide.output_shape((1, 9))[-1]
+
+
+def test_the_tail_of_what_is_spread_far_comes_in_steps_too() -> None:
+    far, x = (
+        Filter(ConvTranspose(numbers(0, (1, 1, 3), "float32"), dilation=9_000)),
+        numbers(1, (1, 700), "float32"),
+    )
+    live, other = stream(far), stream(far)
+    first = [live.push(x[:, :300]), live.push(x[:, 300:])]
+    steps = list(live.flush_steps())
+    assert len(steps) > 3
+    assert max(step.shape[-1] for step in steps) < 5_000
+    found = np.concatenate([*first, *steps], axis=-1)
+    assert bits(found) == bits(np.concatenate([other.push(x), other.flush()], axis=-1))
+    np.testing.assert_allclose(found, apply(x, far), atol=1e-6)
 
 
 def test_streams_of_one_filter_share_its_spectra() -> None:

@@ -7,7 +7,7 @@ changes a bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.history import History
+from convolved_engine.streaming.pieces import ends_of_pieces
 from convolved_vocabulary.geometry import Spreading
 
 __all__ = ["SpreadStream"]
@@ -64,7 +65,13 @@ class SpreadStream(LayerStream):
 
     def flush(self) -> NDArray[Any]:
         """The rest of what the last inputs are spread over."""
-        return self._give(max(self.outputs, self._axis.output_length(self.inputs)))
+        return np.concatenate([*self.flush_steps()], axis=-1)
+
+    def flush_steps(self) -> Iterator[NDArray[Any]]:
+        """The same, some thousand outputs at a time, whole chunks."""
+        until = max(self.outputs, self._axis.output_length(self.inputs))
+        for end in ends_of_pieces(self.outputs, until, self._chunk):
+            yield self._give(end)
 
     def start_at(self, inputs: int) -> int:
         """The first output that no input before `inputs` reaches, on the grid of chunks."""

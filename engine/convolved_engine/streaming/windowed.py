@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from convolved_engine.streaming.base import LayerStream
 from convolved_engine.streaming.history import History
+from convolved_engine.streaming.pieces import ends_of_pieces
 from convolved_vocabulary.geometry import Sliding
 
 __all__ = ["WindowedStream"]
-
-_FLUSHED = 4096
 
 Compute = Callable[[NDArray[Any], tuple[int, int]], NDArray[Any]]
 
@@ -73,10 +72,8 @@ class WindowedStream(LayerStream):
     def flush_steps(self) -> Iterator[NDArray[Any]]:
         """The same, some thousand outputs at a time, whole blocks of the grid."""
         until = max(self.outputs, self._axis.output_length(self.inputs))
-        step = -(-_FLUSHED // self._grid) * self._grid
-        yield self._give(min(until, self.outputs - self.outputs % self._grid + step))
-        while self.outputs < until:
-            yield self._give(min(until, self.outputs + step))
+        for end in ends_of_pieces(self.outputs, until, self._grid):
+            yield self._give(end)
 
     def start_at(self, inputs: int) -> int:
         """The first output on the grid whose window begins at `inputs` or later."""
