@@ -152,6 +152,8 @@ class AsyncStream(StreamFace):
                 raise Unavailable(f"{pipe.lease.target} went on after the end of the stream")
         except ConvolvedError as error:
             pipe.close()
+            if self._live.outlives(error):
+                return
             async with sending:
                 self._adopt(await self._reopen(Lost(error, pipe.lease, deadline)))
 
@@ -173,6 +175,8 @@ class AsyncStream(StreamFace):
             try:
                 await pipe.exchange(messages, self._live.receive, deadline, last=last)
             except ConvolvedError as error:
+                if self._live.outlives(error):
+                    return
                 # Whether it can be taken up again, the rule says: else this error comes back.
                 # A filter that the server lacks it is given when the stream is opened anew.
                 lacks = refusable and isinstance(error, NotFound)

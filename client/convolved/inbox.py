@@ -64,6 +64,8 @@ class Inbox:
                     return
         except ConvolvedError as error:
             self.close()
+            if self._live.outlives(error):
+                return
             self._begin(self._reopen(Lost(error, self._pipe.lease, deadline)))
 
     def close(self) -> None:

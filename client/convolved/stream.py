@@ -227,6 +227,8 @@ class Stream(StreamFace):
             try:
                 pipe.exchange(messages, self._live.receive, deadline, last=last)
             except ConvolvedError as error:
+                if self._live.outlives(error):
+                    return
                 # A filter that the server lacks it is given when the stream is opened anew.
                 if refusable and isinstance(error, NotFound):
                     self._adopt(self._reopen(None))

@@ -112,6 +112,44 @@ def test_where_a_server_is_lost_the_next_one_goes_on(connect: Callable[..., Any]
         assert second.calls == ["Convolve" if use == "call" else "StreamConvolve"]
 
 
+class LosingTheEnd(Losing):
+    """Gives every message of a stream, and is lost before it has said that this was all."""
+
+    def __init__(self) -> None:
+        super().__init__(*[10**9] * 5)
+
+
+def test_a_stream_that_has_all_does_not_mind_the_loss_of_its_server(
+    connect: Callable[..., Any],
+) -> None:
+    server = LosingTheEnd()
+    with (
+        serving(server.handlers()) as address,
+        connect(address, resume_timeout=1.0) as client,
+    ):
+        close(USES["live"](client, IR), "live")
+        assert client.resumes == 0
+        assert len(server.peers) == 1
+
+
+def test_nor_does_one_that_is_mapped() -> None:
+    server, blocks = LosingTheEnd(), np.array_split(SIGNAL[:5000], 4)
+
+    async def mapped(address: str) -> NDArray[Any]:
+        async with AsyncClient(address, resume_timeout=1.0) as client:
+            live = await client.stream(IR)
+            found = [output async for output in live.map(blocks)]
+            await live.close()
+        return np.concatenate([*found[:-1], found[-1][0]])
+
+    with serving(server.handlers()) as address:
+        with Client(address, resume_timeout=1.0) as client, client.stream(IR) as live:
+            found = [*live.map(blocks)]
+        close(np.concatenate([*found[:-1], found[-1][0]]), "live")
+        close(asyncio.run(mapped(address)), "live")
+    assert len(server.peers) == 2
+
+
 def test_servers_that_are_not_there_are_passed_over(
     connect: Callable[..., Any], nowhere: str
 ) -> None:

@@ -21,7 +21,7 @@ from convolved.wire.framing import BlockFrame, OutputFrame, PartFrame
 from convolved.wire.options import encode_options
 from convolved.wire.swaps import When
 from convolved.wire.tensors import data_type, numpy_dtype
-from convolved_vocabulary import FailedPrecondition, Internal, InvalidArgument
+from convolved_vocabulary import ConvolvedError, FailedPrecondition, Internal, InvalidArgument
 from convolved_vocabulary.checks import integer
 from convolved_vocabulary.dtypes import as_array
 from convolved_vocabulary.swaps import checked_curve, checked_position
@@ -215,6 +215,10 @@ class LiveSession:
             self._finish(message.finished)
             return True
         return False
+
+    def outlives(self, error: ConvolvedError) -> bool:
+        """Whether nothing is lost with a call that ended so: all had come, but for its status."""
+        return self.finished and error.resumable
 
     def take(self) -> NDArray[Any]:
         """The output of the oldest push or flush that is complete."""
