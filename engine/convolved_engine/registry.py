@@ -103,10 +103,14 @@ class Runnable(ABC):
         if bias is not None and bias.shape != (problem.out_channels,):
             raise InvalidArgument("bias", f"shape {bias.shape}", f"shape {weight.shape[:1]}")
         self.problem = problem
+        # Of the last input: most are as long as the one before.
+        self._last = problem
 
     def __call__(self, x: NDArray[Any], out: NDArray[Any], threads: int | None = None) -> None:
         """Compute `out` from `x` with at most `threads` threads (None: the setting)."""
-        problem = self.problem.with_input(x.shape)
+        problem = self._last
+        if x.shape != problem.input_shape:
+            problem = self._last = self.problem.with_input(x.shape)
         _check("x", x, problem.input_shape, problem)
         _check("out", out, problem.output_shape, problem)
         self.compute(problem, x, out, threads)
