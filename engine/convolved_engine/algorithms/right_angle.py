@@ -103,7 +103,7 @@ def _cost(problem: Problem, machine: Machine, block: int) -> Cost:
     blocks = phase_count * -(-problem.output_size[0] // (phase_count * kept))
     items = blocks * problem.groups * problem.batch
     moved = (problem.input_bytes + problem.output_bytes) / machine.memory_rate
-    helping = min(machine.threads, -(-items // blocks_dealt(block)))
+    helping = min(machine.threads, -(-items // blocks_dealt(block, inputs + outputs)))
     kernels = problem.out_channels * inputs
     # Beside spectra and workspaces the factors of transforms.
     held = (kernels + 6 + helping * (4 + inputs)) * block * item

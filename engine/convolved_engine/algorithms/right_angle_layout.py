@@ -17,8 +17,8 @@ from .blocks import PhaseAxis
 __all__ = ["Constants", "Layout", "Work", "blocks_dealt", "constants_for", "folds", "work_for"]
 
 _LINE = 64
-# Samples of the blocks that are dealt at a time.
-_CHUNK_SAMPLES = 1 << 15
+# Samples that are transformed, there or back, in what is dealt at a time.
+_CHUNK_SAMPLES = 1 << 16
 # Samples and outputs of so many bytes may well be in a core's own cache, where asking for them
 # ahead only takes time.
 _NEAR_BYTES = 1 << 20
@@ -120,9 +120,9 @@ def folds(stride: int, points: int, lanes: int) -> int:
     return math.gcd(stride, points // (lanes * lanes))
 
 
-def blocks_dealt(block: int) -> int:
-    """Blocks of so many samples that are dealt to a thread at a time."""
-    return max(1, _CHUNK_SAMPLES // block)
+def blocks_dealt(block: int, transforms: int) -> int:
+    """Blocks of so many samples, with so many transforms each, dealt to a thread at a time."""
+    return max(1, _CHUNK_SAMPLES // (block * transforms))
 
 
 def work_for(
@@ -162,7 +162,7 @@ def work_for(
         kept=kept,
         blocks=blocks,
         items=blocks * problem.groups * problem.batch,
-        chunk=blocks_dealt(2 * points),
+        chunk=blocks_dealt(2 * points, problem.group_inputs + problem.group_outputs),
         asks=int(problem.input_bytes + problem.output_bytes > _NEAR_BYTES),
         staged_at=staged_at,
         sums_at=sums_at,
