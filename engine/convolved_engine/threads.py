@@ -109,14 +109,18 @@ def for_each_chunk(
     on_threads(take, most)
 
 
-def on_threads(work: Callable[[], None], threads: int | None = None) -> None:
+def on_threads(
+    work: Callable[[], None], threads: int | None = None, chunks: int | None = None
+) -> None:
     """Call work() on several threads at once, the caller's among them.
 
     Args:
         work: takes from what is left to do, until nothing is; one call alone would do it all.
         threads: how many at most; None takes the setting.
+        chunks: how often there is something to take, if that is known; more threads are not woken.
     """
-    helpers = 0 if _alone() else (limit() if threads is None else threads) - 1
+    most = limit() if threads is None else threads
+    helpers = 0 if _alone() else (most if chunks is None else min(most, chunks)) - 1
     if helpers < 1:
         work()
         return

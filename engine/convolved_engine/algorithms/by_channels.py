@@ -106,8 +106,7 @@ class ByChannels(Runnable):
                 chunk,
             )
 
-        most = pool.limit() if threads is None else threads
-        pool.on_threads(work, min(most, -(-items // chunk)))
+        pool.on_threads(work, threads, -(-items // chunk))
 
 
 def _aligned(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -113,8 +113,7 @@ class ByPlanes(Runnable):
                 chunk,
             )
 
-        most = pool.limit() if threads is None else threads
-        pool.on_threads(work, min(most, -(-items // chunk)))
+        pool.on_threads(work, threads, -(-items // chunk))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -168,8 +168,7 @@ class ByOutputs(Runnable):
                 chunk,
             )
 
-        most = pool.limit() if threads is None else threads
-        pool.on_threads(work, min(most, -(-items // chunk)))
+        pool.on_threads(work, threads, -(-items // chunk))
 
 
 class _Skipping(Runnable):

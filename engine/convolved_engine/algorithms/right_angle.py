@@ -209,8 +209,7 @@ class RightAngle(Runnable):
                 flat_x, flat_y, numbers, plan, rows, ends, strange, counter, space, layout
             )
 
-        most = pool.limit() if threads is None else threads
-        pool.on_threads(some, min(most, -(-layout.items // layout.chunk)))
+        pool.on_threads(some, threads, -(-layout.items // layout.chunk))
         return strange
 
     def _repair(
