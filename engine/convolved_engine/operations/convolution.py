@@ -99,7 +99,7 @@ class Convolution(Operation):
         copies = self._copied_bytes(shape, choice.problem)
 
         def with_copies(one: Candidate) -> Candidate:
-            if one.predicted_seconds is None:
+            if one.predicted_seconds is None or not copies:
                 return one
             return dataclasses.replace(one, workspace_bytes=one.workspace_bytes + copies)
 
