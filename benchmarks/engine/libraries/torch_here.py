@@ -146,6 +146,7 @@ def _reordered(case: Case, x: Any, w: Any, rank: int) -> Solution | None:
 
             run()
     except (RuntimeError, AttributeError, NotImplementedError):
+        # This PyTorch has none of it, or none for such a layer.
         return None
     return _solving(case, rank, run)
 
